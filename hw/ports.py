@@ -1,0 +1,104 @@
+"""The small Protocols that every device stands behind. Nothing here opens anything.
+
+Each Protocol has a shipped fake in `hw.fake`; the same contract test runs on the fake and on the real thing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+GrayPicture = npt.NDArray[np.uint8]
+"""Shape (height, width), C-contiguous, 8-bit grey, full range 0..255."""
+
+CAPTURE_FRAMES_KEPT = 6
+"""A captured frame's pixels stay untouched until the device has delivered this many further frames."""
+
+
+class PixelFormat(StrEnum):
+    GRAY8 = "gray8"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTiming:
+    """What the source sends. `rate_hz` is the frame rate of the signal, not the rate of new X-ray images."""
+
+    width: int
+    height: int
+    rate_hz: float
+    pixel_format: PixelFormat
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}p{self.rate_hz:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedFrame:
+    """One frame as the device delivered it; pixels as in CAPTURE_FRAMES_KEPT."""
+
+    pixels: GrayPicture
+    capture_ns: int  # monotonic time at which the frame was complete
+    sequence: int  # counts frames of the signal, gaps are frames that the device lost
+
+
+class CaptureDevice(Protocol):
+    """A source of frames. Used by one thread; `close` may be called from any thread and ends a blocked `read`."""
+
+    def open(self) -> CaptureTiming:
+        """Open or reopen. Raises DeviceError with a reason that the operator understands ("no signal")."""
+        ...
+
+    def read(self, timeout_s: float) -> CapturedFrame | None:
+        """The next frame at its own time, or None when none came within `timeout_s`.
+
+        Raises DeviceError when the signal or the device is lost; the caller closes and opens again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device. Harmless when it is not open."""
+        ...
+
+
+class Tone(StrEnum):
+    """How loud a banner is; a display maps it to its own colours."""
+
+    GOOD = "good"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The true state of the picture, ready to draw. It stands beside the picture, never over it."""
+
+    tone: Tone
+    state: str  # "LIVE", "HELD", "LINK STALLED", ...
+    cause: str  # one line, may be empty
+    age_ms: int | None  # age of the picture on the screen; None: there is no picture
+    latency_ms: int | None  # measured glass-to-glass latency of that picture; None: not known
+    latency_bound_ms: int | None  # +- bound of that measurement
+    latency_tone: Tone
+
+
+class Display(Protocol):
+    """A place where pictures are seen. Used by one thread."""
+
+    def open(self) -> None:
+        """Raises DeviceError when the display cannot be had."""
+        ...
+
+    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+        """Show `picture` with `banner`; called for every new picture and at least every 50 ms besides.
+
+        `is_new` is False when `picture` is the one shown before and only the banner moves on. The pixels may be
+        reused by the caller after the call returns. None: no picture to show yet. Raises DeviceError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the display. Harmless when it is not open."""
+        ...
