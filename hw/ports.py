@@ -62,6 +62,46 @@ class CaptureDevice(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """What an encoder is opened with. Only the bit rate can be changed while it runs."""
+
+    width: int
+    height: int
+    image_rate_hz: float  # of distinct images, which is what the encoder is given
+    bitrate_bps: int
+    preset: str
+    lossless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """One access unit: H.264, Annex B byte stream."""
+
+    data: bytes
+    is_idr: bool
+
+
+class Encoder(Protocol):
+    """Grey pictures in, access units out, one for one and without delay. Used by one thread."""
+
+    def open(self, settings: EncoderSettings) -> None:
+        """Raises DeviceError when this encoder cannot be had here or does not take the settings."""
+        ...
+
+    def encode(self, picture: GrayPicture, *, force_idr: bool) -> EncodedPicture:
+        """The access unit of `picture`. Raises DeviceError; the encoder must then be opened anew."""
+        ...
+
+    def set_bitrate(self, bitrate_bps: int) -> None:
+        """Takes effect with the next picture."""
+        ...
+
+    def close(self) -> None:
+        """Release the encoder. Harmless when it is not open."""
+        ...
+
+
 class Tone(StrEnum):
     """How loud a banner is; a display maps it to its own colours."""
 

@@ -1,0 +1,159 @@
+"""The configuration: frozen structs, read from one TOML file, errors name the file and the key's path."""
+
+import os
+import re
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from daemon.errors import ConfigError
+
+BitRate = Annotated[int, msgspec.Meta(ge=150_000, le=200_000_000)]
+
+
+class Role(StrEnum):
+    SENDER = "sender"
+    RECEIVER = "receiver"
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file: keys that it does not know are errors."""
+
+
+class IdentityConfig(_Section):
+    certificate: str
+    key: str
+    authority: str
+
+
+class LinkConfig(_Section):
+    """The sender names its peer's address; the receiver listens. Both name the peer's certificate."""
+
+    peer_name: str
+    listen: str = ""
+    peer: str = ""
+
+
+class CaptureConfig(_Section):
+    device: str = ""
+
+
+class DisplayConfig(_Section):
+    device: str = "none:"
+
+
+class EncoderConfig(_Section):
+    bitrate_bps: BitRate = 6_000_000
+    preset: str = "superfast"
+    lossless: bool = False
+
+
+class StatusConfig(_Section):
+    socket: str = "/run/cathlink/status.sock"
+
+
+class Config(_Section):
+    role: Role
+    identity: IdentityConfig
+    link: LinkConfig
+    capture: CaptureConfig = CaptureConfig()
+    display: DisplayConfig = DisplayConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    status: StatusConfig = StatusConfig()
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> Config:
+    """Read `path`, apply `overrides` ("link.listen=0.0.0.0:47000"), make relative paths absolute.
+
+    Raises ConfigError with one line that names the file, the key and the remedy.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file", "make one with 'cathlink-provision lab DIR'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})", "check its permissions and encoding (UTF-8)") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    for override in overrides or []:
+        _override(table, override)
+    config = _convert(path, table)
+    _check(path, config)
+    return _absolute(config, path.resolve().parent)
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {override}", "write it as KEY=VALUE, for example encoder.bitrate_bps=4000000")
+    for name in names[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override}: {name} is a value, not a table")
+    table[names[-1]] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:
+    """A number, boolean or quoted string as TOML reads it; anything else is the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _convert(path: Path, table: dict[str, Any]) -> Config:
+    try:
+        return msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at ")
+        key = where.strip("`").removeprefix("$").removeprefix(".")
+        field = re.search(r"(?:field|required field) `(\w+)`", problem)
+        if field:
+            key = f"{key}.{field[1]}" if key else field[1]
+            unknown = "unknown" in problem
+            raise ConfigError(
+                f"{path}: {key}: {'unknown key' if unknown else 'missing'}",
+                "remove it or correct its name" if unknown else "add it",
+            ) from error
+        raise ConfigError(f"{path}: {key}: {problem[:1].lower()}{problem[1:]}") from error
+
+
+def _check(path: Path, config: Config) -> None:
+    if config.role is Role.SENDER:
+        needed = {"link.peer": config.link.peer, "capture.device": config.capture.device}
+        unwanted = {"link.listen": config.link.listen}
+    else:
+        needed = {"link.listen": config.link.listen}
+        unwanted = {"link.peer": config.link.peer, "capture.device": config.capture.device}
+    for key, value in needed.items():
+        if not value:
+            raise ConfigError(f"{path}: {key}: missing", f"a {config.role} needs it")
+    for key, value in unwanted.items():
+        if value:
+            raise ConfigError(f"{path}: {key}: a {config.role} does not use it", "remove it")
+    for key, value in {"link.peer": config.link.peer, "link.listen": config.link.listen}.items():
+        if value:
+            split_address(value, f"{path}: {key}")
+
+
+def split_address(text: str, where: str) -> tuple[str, int]:
+    """"host:port" or "[v6]:port" -> (host, port). Raises ConfigError naming `where`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{where}: '{text}' is not an address", "write it as HOST:PORT, for example 192.0.2.7:47000")
+    return host.strip("[]"), int(port)
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    identity = msgspec.structs.replace(
+        config.identity,
+        certificate=os.path.join(base, config.identity.certificate),
+        key=os.path.join(base, config.identity.key),
+        authority=os.path.join(base, config.identity.authority),
+    )
+    status = msgspec.structs.replace(config.status, socket=os.path.join(base, config.status.socket))
+    return msgspec.structs.replace(config, identity=identity, status=status)

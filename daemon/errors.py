@@ -1,0 +1,21 @@
+"""The daemon's leaves of the one exception family (root: `hw.errors.CathlinkError`)."""
+
+from hw.errors import USAGE_EXIT_CODE, CathlinkError
+
+
+class ConfigError(CathlinkError):
+    """The configuration cannot be used. Names the file and the key's path."""
+
+    exit_code = USAGE_EXIT_CODE
+
+
+class CodecError(CathlinkError):
+    """An encoder or decoder that failed on a picture. The owner opens a new one."""
+
+
+class LinkError(CathlinkError):
+    """The link cannot be set up: the port is taken, the address does not resolve."""
+
+
+class ChannelClosed(CathlinkError):
+    """The process at the other end of a channel has gone."""

@@ -1,0 +1,82 @@
+"""What the sender knows of its source: live, held, lost. Pure; the capture stage tells it what it sees.
+
+The rule that everything rests on: liveness counts deliveries of the capture device, upstream of any look at pixels.
+A source that repeats its last image is HELD as long as frames come; when no frame comes it is CAPTURE LOST, however
+plausible the last picture looks.
+"""
+
+from daemon.link.rtcp import SourceStatus
+from daemon.picture.pulse import ImageInterval
+from daemon.states import SourceState
+from hw.ports import CaptureTiming
+
+NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost
+HELD_LIMIT_NS = 250_000_000  # without a new image for this long it is held, however slow the pulses are
+HELD_AFTER_INTERVALS = 1.5
+FRAME_ID_MASK = 0xFFFF_FFFF
+
+
+class SourceWatch:
+    """Counts frames and new images of one source and says what state it is in."""
+
+    def __init__(self, now_ns: int) -> None:
+        # Frame ids go on increasing when this process is restarted in the middle of a case.
+        self._frame_id = now_ns // 1_000_000 & FRAME_ID_MASK
+        self._sequence = 0
+        self._interval = ImageInterval()
+        self._timing: CaptureTiming | None = None
+        self._lost_cause = ""
+        self._frame_ns: int | None = None
+        self._image_ns: int | None = None
+        self.frames = 0
+        self.images = 0
+
+    def note_open(self, timing: CaptureTiming) -> None:
+        self._timing = timing
+        self._lost_cause = ""
+
+    def note_lost(self, cause: str) -> None:
+        """The capture stage gave up: `cause` is what the operator reads ("no signal")."""
+        self._lost_cause = cause
+        self._frame_ns = None
+
+    def note_frame(self, capture_ns: int, *, is_new: bool) -> int:
+        """A frame was delivered. Returns the frame_id of the image that it shows."""
+        self.frames += 1
+        self._frame_ns = capture_ns
+        if is_new:
+            self.images += 1
+            self._frame_id = (self._frame_id + 1) & FRAME_ID_MASK
+            self._image_ns = capture_ns
+            self._interval.note_new(capture_ns)
+        return self._frame_id
+
+    def assess(self, now_ns: int) -> SourceStatus:
+        """The status to send: the state, its cause, and the newest image with its time."""
+        state, cause = self._state(now_ns)
+        self._sequence += 1
+        return SourceStatus(
+            sequence=self._sequence & 0xFFFF_FFFF,
+            sent_ns=now_ns,
+            state=state,
+            software_encoder=True,
+            frame_id=self._frame_id,
+            image_capture_ns=self._image_ns or 0,
+            frame_ns=self._frame_ns or 0,
+            image_interval_us=min(self._interval.interval_ns // 1000, 0xFFFF_FFFF),
+            width=self._timing.width if self._timing else 0,
+            height=self._timing.height if self._timing else 0,
+            cause=cause,
+        )
+
+    def _state(self, now_ns: int) -> tuple[SourceState, str]:
+        if self._lost_cause:
+            return SourceState.CAPTURE_LOST, self._lost_cause
+        if self._timing is None or self._image_ns is None:
+            return SourceState.STARTING, "the capture is starting"
+        if self._frame_ns is None or now_ns - self._frame_ns > NO_FRAME_LIMIT_NS:
+            return SourceState.CAPTURE_LOST, f"no frame from the source, last seen {self._timing}"
+        held_after_ns = min(int(HELD_AFTER_INTERVALS * self._interval.interval_ns), HELD_LIMIT_NS)
+        if self._frame_ns != self._image_ns and now_ns - self._image_ns > held_after_ns:
+            return SourceState.HELD, "X-ray off, last image held"
+        return SourceState.LIVE, ""

@@ -1,0 +1,181 @@
+"""Picture truth at the expert's end: what the picture on the screen is, how old it is, and why.
+
+Rules. The state is decided from deliveries and from this process's own clock, never from pixels and never by the
+decoder. Whatever is not positively known to be LIVE or HELD is not shown as such: each source of knowledge (link
+process, sender's heartbeat, decoder, screen) has a time limit, and silence past it is a state of its own.
+
+Pure: no clock, no thread. Times are monotonic nanoseconds of this machine; times of the sender are translated with
+the offset that the link measures.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from daemon.link.rtcp import SourceStatus
+from daemon.states import PictureState, SourceState
+
+LINK_SILENCE_LIMIT_NS = 250_000_000  # no authenticated packet for this long: LINK STALLED
+LINK_PROCESS_LIMIT_NS = 250_000_000  # nothing from our own link process for this long: the same, for another reason
+SOURCE_SILENCE_LIMIT_NS = 250_000_000
+OVERDUE_LIMIT_NS = 250_000_000  # an announced image not on the screen after this long is overdue
+LIVE_AGE_LIMIT_NS = 300_000_000  # no picture is LIVE when it has been on the screen for longer
+ANNOUNCEMENTS_KEPT = 64
+HALF_RANGE = 1 << 31
+
+
+def is_newer(frame_id: int, than: int) -> bool:
+    """Serial number comparison of two 32-bit frame ids (RFC 1982)."""
+    return frame_id != than and (frame_id - than) % (1 << 32) < HALF_RANGE
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """What the link process knows, sent to the presenter several times a second.
+
+    `clock_offset_ns` is the sender's monotonic clock minus ours; `stream` names the sender's current run of the link,
+    so that a restarted sender's small frame ids are not taken for old ones.
+    """
+
+    stream: int
+    last_authenticated_ns: int | None
+    clock_offset_ns: int | None
+    clock_bound_ns: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is on the screen. Ages are None when there is no picture or its time is not known."""
+
+    state: PictureState
+    cause: str
+    frame_id: int
+    age_ns: int | None
+    latency_ns: int | None
+    latency_bound_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    stream: int
+    frame_id: int
+    capture_ns: int  # the sender's clock
+    at_ns: int  # ours: when it was announced, delivered or shown
+
+
+class PictureTruth:
+    """Collects what is delivered and shown; `assess` draws the conclusion."""
+
+    def __init__(self) -> None:
+        self._link: LinkView | None = None
+        self._link_heard_ns: int | None = None
+        self._source: SourceStatus | None = None
+        self._source_stream = 0
+        self._source_heard_ns: int | None = None
+        self._announced: deque[_Image] = deque(maxlen=ANNOUNCEMENTS_KEPT)
+        self._delivered: _Image | None = None
+        self._delivered_unshown_ns: int | None = None
+        self._shown: _Image | None = None
+
+    def note_link(self, view: LinkView, now_ns: int) -> None:
+        self._link = view
+        self._link_heard_ns = now_ns
+
+    def note_source(self, status: SourceStatus, stream: int, now_ns: int) -> None:
+        """A heartbeat of the sender arrived; late ones (reordered) are ignored."""
+        if self._source is not None and stream == self._source_stream:
+            if not is_newer(status.sequence, self._source.sequence) and status.sent_ns <= self._source.sent_ns:
+                return
+        elif self._source is not None:
+            self._announced.clear()
+        self._source, self._source_stream, self._source_heard_ns = status, stream, now_ns
+        last = self._announced[-1].frame_id if self._announced else None
+        is_news = last is None or is_newer(status.frame_id, last)
+        if status.image_capture_ns and is_news and not self._is_shown(stream, status.frame_id):
+            self._announced.append(_Image(stream, status.frame_id, status.image_capture_ns, now_ns))
+
+    def note_delivered(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
+        """A whole access unit reached the decoder's queue."""
+        self._delivered = _Image(stream, frame_id, capture_ns, now_ns)
+        if self._delivered_unshown_ns is None:
+            self._delivered_unshown_ns = now_ns
+
+    def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
+        """A decoded picture is on the screen."""
+        self._shown = _Image(stream, frame_id, capture_ns, now_ns)
+        self._delivered_unshown_ns = None
+        while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
+            self._announced.popleft()
+
+    def assess(self, now_ns: int) -> Truth:
+        state, cause = self._state(now_ns)
+        shown = self._shown
+        if shown is None:
+            return Truth(state, cause, 0, None, None, None)
+        offset_ns = self._link.clock_offset_ns if self._link else None
+        if offset_ns is None:
+            return Truth(state, cause, shown.frame_id, now_ns - shown.at_ns, None, None)
+        captured_ns = shown.capture_ns - offset_ns
+        bound_ns = self._link.clock_bound_ns if self._link else 0
+        return Truth(
+            state,
+            cause,
+            shown.frame_id,
+            age_ns=max(0, now_ns - captured_ns),
+            latency_ns=max(0, shown.at_ns - captured_ns),
+            latency_bound_ns=bound_ns,
+        )
+
+    def _state(self, now_ns: int) -> tuple[PictureState, str]:
+        return (
+            self._link_fault(now_ns)
+            or self._source_fault(now_ns)
+            or self._decoder_fault(now_ns)
+            or self._held_or_live(now_ns)
+        )
+
+    def _link_fault(self, now_ns: int) -> tuple[PictureState, str] | None:
+        if self._link is None or self._link_heard_ns is None:
+            return PictureState.LINK_STALLED, "the link is starting"
+        if now_ns - self._link_heard_ns > LINK_PROCESS_LIMIT_NS:
+            return PictureState.LINK_STALLED, "this box's link process does not answer"
+        heard_ns = self._link.last_authenticated_ns
+        if heard_ns is None:
+            return PictureState.LINK_STALLED, self._link.cause or "waiting for the sender"
+        if now_ns - heard_ns > LINK_SILENCE_LIMIT_NS:
+            return PictureState.LINK_STALLED, self._link.cause or "nothing arrives from the sender"
+        return None
+
+    def _source_fault(self, now_ns: int) -> tuple[PictureState, str] | None:
+        if self._source is None or self._source_heard_ns is None:
+            return PictureState.CAPTURE_LOST, "the sender has not yet told its state"
+        if now_ns - self._source_heard_ns > SOURCE_SILENCE_LIMIT_NS:
+            return PictureState.CAPTURE_LOST, "the sender does not tell its state"
+        if self._source.state == SourceState.MASKED:
+            return PictureState.MASKED, self._source.cause
+        if self._source.state in (SourceState.LIVE, SourceState.HELD):
+            return None
+        return PictureState.CAPTURE_LOST, self._source.cause
+
+    def _decoder_fault(self, now_ns: int) -> tuple[PictureState, str] | None:
+        if self._delivered_unshown_ns is not None and now_ns - self._delivered_unshown_ns > OVERDUE_LIMIT_NS:
+            return PictureState.DECODER_STALLED, "images arrive, none is shown"
+        overdue = self._announced and now_ns - self._announced[0].at_ns > OVERDUE_LIMIT_NS
+        if overdue:
+            return PictureState.LINK_STALLED, "images do not arrive whole"
+        return None
+
+    def _held_or_live(self, now_ns: int) -> tuple[PictureState, str]:
+        assert self._source is not None
+        if self._shown is None or self._shown.stream != self._source_stream:
+            return PictureState.LINK_STALLED, "waiting for the first image"
+        on_screen_ns = now_ns - self._shown.at_ns
+        if self._source.state == SourceState.HELD:
+            return PictureState.HELD, self._source.cause
+        if on_screen_ns > LIVE_AGE_LIMIT_NS:
+            return PictureState.CAPTURE_LOST, "the source sends no new image and does not say that it holds one"
+        return PictureState.LIVE, ""
+
+    def _is_shown(self, stream: int, frame_id: int) -> bool:
+        shown = self._shown
+        return shown is not None and shown.stream == stream and not is_newer(frame_id, shown.frame_id)

@@ -1,0 +1,29 @@
+"""The words of picture truth. Their numbers are the ones on the wire (docs/wire-format.md)."""
+
+from enum import IntEnum
+
+
+class SourceState(IntEnum):
+    """What the sender says of its source."""
+
+    LIVE = 1
+    HELD = 2
+    CAPTURE_LOST = 3
+    MASKED = 4
+    STARTING = 5
+
+
+class PictureState(IntEnum):
+    """What the picture on the expert's screen is. Only LIVE and HELD are good."""
+
+    LIVE = 1
+    HELD = 2
+    CAPTURE_LOST = 3
+    MASKED = 4
+    LINK_STALLED = 5
+    DECODER_STALLED = 6
+    DEGRADED = 7
+
+    @property
+    def words(self) -> str:
+        return self.name.replace("_", " ")
