@@ -1,0 +1,248 @@
+"""The expert's screen: a window, or the whole screen through KMS/DRM where no desktop runs (SDL_VIDEODRIVER decides).
+
+A picture goes to the renderer as 32-bit RGB with the three channels equal, not as one of SDL's YUV formats: there is
+then no colour matrix that could clip or round, so grey 0..255 is exact on every renderer (SDL's default YUV mode turns
+0 into 0..16 and 235 into 255). Spreading a 1024x1024 picture over the channels takes about 0.3 ms.
+"""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.display.banner import BannerPainter, RgbStrip, background, strip_height
+from hw.errors import DeviceError
+from hw.ports import Banner, GrayPicture, Tone
+
+try:
+    import sdl2
+except ImportError as error:  # PySDL2 finds the library when it is imported
+    raise DeviceError("SDL 2 is not installed", "install the package libsdl2-2.0-0") from error
+
+RgbPicture = npt.NDArray[np.uint8]
+"""Shape (height, width, 3), red, green, blue."""
+
+_SPREAD_OVER_CHANNELS = np.uint32(0x010101)
+_FIRST_WIDTH, _FIRST_PICTURE_HEIGHT = 1024, 1024  # of the window, where the desktop has room for it
+_FIRST_HEIGHT = _FIRST_PICTURE_HEIGHT + strip_height(_FIRST_PICTURE_HEIGHT)
+_DESKTOP_SHARE = 0.9
+
+
+class SdlDisplay:
+    """Picture below, banner above. Open, show and close belong to one thread, as SDL demands."""
+
+    def __init__(self, title: str = "cathlink", fullscreen: bool = False) -> None:
+        self._title = title
+        self._fullscreen = fullscreen
+        self._painter = BannerPainter()
+        self._window: Any = None
+        self._forget_what_was_drawn()
+
+    def _forget_what_was_drawn(self) -> None:
+        self._renderer: Any = None
+        self._picture: _Texture | None = None
+        self._picture_is_shown = False
+        self._strip: _Texture | None = None
+        self._strip_pixels: RgbStrip | None = None
+        self._tone = Tone.NOTICE
+
+    def open(self) -> None:
+        """Raises DeviceError when there is no screen to draw on."""
+        self.close()
+        sdl2.SDL_SetHint(sdl2.SDL_HINT_NO_SIGNAL_HANDLERS, b"1")  # SIGTERM stays with the program
+        _must(sdl2.SDL_InitSubSystem(sdl2.SDL_INIT_VIDEO) == 0, "no screen")
+        try:
+            self._open_window()
+        except DeviceError:
+            self._release()
+            sdl2.SDL_QuitSubSystem(sdl2.SDL_INIT_VIDEO)
+            raise
+
+    def _open_window(self) -> None:
+        fullscreen = self._fullscreen or sdl2.SDL_GetCurrentVideoDriver() == b"KMSDRM"
+        width, height = _first_window_size()
+        flags = sdl2.SDL_WINDOW_RESIZABLE | sdl2.SDL_WINDOW_ALLOW_HIGHDPI
+        if fullscreen:
+            flags |= sdl2.SDL_WINDOW_FULLSCREEN_DESKTOP
+        centred = sdl2.SDL_WINDOWPOS_CENTERED
+        self._window = sdl2.SDL_CreateWindow(self._title.encode(), centred, centred, width, height, flags)
+        _must(self._window, "no window")
+        sdl2.SDL_SetWindowMinimumSize(self._window, 320, 240)
+        sdl2.SDL_ShowCursor(sdl2.SDL_DISABLE if fullscreen else sdl2.SDL_ENABLE)
+        # No SDL_RENDERER_PRESENTVSYNC: waiting for the screen would add up to one of its periods to the latency.
+        self._renderer = sdl2.SDL_CreateRenderer(self._window, -1, 0)
+        _must(self._renderer, "no renderer")
+
+    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+        """Upload, draw and present what changed; nothing when nothing did.
+
+        Raises DeviceError when the window was closed or the screen is gone.
+        """
+        if self._window is None:
+            raise DeviceError("display is not open")
+        must_draw = _pump_events() or self._tone is not banner.tone
+        self._tone = banner.tone
+        if picture is None:
+            must_draw |= self._picture_is_shown
+            self._picture_is_shown = False
+        elif is_new or not self._picture_is_shown:
+            self._upload_picture(picture)
+            must_draw = self._picture_is_shown = True
+        if self._upload_strip(banner) or must_draw:
+            self._draw()
+            sdl2.SDL_RenderPresent(self._renderer)
+
+    def read_back(self) -> RgbPicture:
+        """The picture as the renderer draws it, scaled; all that is below the strip when there is no picture."""
+        self._draw()  # what was presented is no longer defined
+        area = self._picture_area()
+        pixels = np.empty((area.h, area.w, 3), np.uint8)
+        _must(
+            sdl2.SDL_RenderReadPixels(
+                self._renderer, area, sdl2.SDL_PIXELFORMAT_RGB24, pixels.ctypes.data_as(ctypes.c_void_p), area.w * 3
+            )
+            == 0,
+            "cannot read the picture back",
+        )
+        return pixels
+
+    def close(self) -> None:
+        if self._window is not None:
+            self._release()
+            sdl2.SDL_QuitSubSystem(sdl2.SDL_INIT_VIDEO)
+
+    def _release(self) -> None:
+        if self._renderer:
+            sdl2.SDL_DestroyRenderer(self._renderer)  # and its textures
+        if self._window:
+            sdl2.SDL_DestroyWindow(self._window)
+        self._window = None
+        self._forget_what_was_drawn()
+
+    def _upload_picture(self, picture: GrayPicture) -> None:
+        height, width = picture.shape
+        self._picture = _Texture.fitting(
+            self._picture, self._renderer, sdl2.SDL_PIXELFORMAT_RGB888, sdl2.SDL_TEXTUREACCESS_STREAMING, width, height
+        )
+        self._picture.write_grey(picture)
+
+    def _upload_strip(self, banner: Banner) -> bool:
+        """True when the strip looks different from before."""
+        width, height = self._output_size()
+        pixels = self._painter.paint(banner, width, _strip_height_of_window(height))
+        if pixels is self._strip_pixels:
+            return False
+        self._strip = _Texture.fitting(
+            self._strip,
+            self._renderer,
+            sdl2.SDL_PIXELFORMAT_RGB24,
+            sdl2.SDL_TEXTUREACCESS_STATIC,
+            pixels.shape[1],
+            pixels.shape[0],
+        )
+        self._strip.write_rgb(pixels)
+        self._strip_pixels = pixels
+        return True
+
+    def _draw(self) -> None:
+        red, green, blue = background(self._tone) if self._tone is Tone.ALARM else (0, 0, 0)
+        sdl2.SDL_SetRenderDrawColor(self._renderer, red, green, blue, 255)
+        _must(sdl2.SDL_RenderClear(self._renderer) == 0, "cannot draw")
+        if self._strip is not None:
+            self._strip.copy_to(sdl2.SDL_Rect(0, 0, self._strip.width, self._strip.height), smooth=False)
+        if self._picture is not None and self._picture_is_shown:
+            area = self._picture_area()
+            by_whole_number = area.w % self._picture.width == 0 and area.h % self._picture.height == 0
+            self._picture.copy_to(area, smooth=not by_whole_number)
+
+    def _picture_area(self) -> Any:
+        """Where the picture stands: as large as it can be below the strip, centred."""
+        width, height = self._output_size()
+        top = _strip_height_of_window(height)
+        room = max(1, height - top)
+        if self._picture is None or not self._picture_is_shown:
+            return sdl2.SDL_Rect(0, top, width, room)
+        scale = min(width / self._picture.width, room / self._picture.height)
+        drawn_width, drawn_height = (
+            max(1, round(self._picture.width * scale)),
+            max(1, round(self._picture.height * scale)),
+        )
+        return sdl2.SDL_Rect((width - drawn_width) // 2, top + (room - drawn_height) // 2, drawn_width, drawn_height)
+
+    def _output_size(self) -> tuple[int, int]:
+        width, height = ctypes.c_int(), ctypes.c_int()
+        size = sdl2.SDL_GetRendererOutputSize(self._renderer, ctypes.byref(width), ctypes.byref(height))
+        _must(size == 0, "the window has no size")
+        return max(1, width.value), max(1, height.value)
+
+
+class _Texture:
+    """Pixels that the renderer holds; freed with the renderer, or by `fitting` when another size is needed."""
+
+    def __init__(self, renderer: Any, pixel_format: int, access: int, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._renderer = renderer
+        self._texture = sdl2.SDL_CreateTexture(renderer, pixel_format, access, width, height)
+        _must(self._texture, f"no room for a picture of {width}x{height}")
+
+    @classmethod
+    def fitting(
+        cls, old: "_Texture | None", renderer: Any, pixel_format: int, access: int, width: int, height: int
+    ) -> "_Texture":
+        if old is not None:
+            if (old.width, old.height) == (width, height):
+                return old
+            sdl2.SDL_DestroyTexture(old._texture)
+        return cls(renderer, pixel_format, access, width, height)
+
+    def write_grey(self, picture: GrayPicture) -> None:
+        pixels, row_bytes = ctypes.c_void_p(), ctypes.c_int()
+        locked = sdl2.SDL_LockTexture(self._texture, None, ctypes.byref(pixels), ctypes.byref(row_bytes))
+        _must(locked == 0 and pixels.value, "cannot upload the picture")
+        memory = ctypes.cast(pixels, ctypes.POINTER(ctypes.c_uint32))
+        rows = np.ctypeslib.as_array(memory, shape=(self.height, row_bytes.value // 4))
+        np.multiply(picture, _SPREAD_OVER_CHANNELS, out=rows[:, : self.width], dtype=np.uint32)
+        sdl2.SDL_UnlockTexture(self._texture)
+
+    def write_rgb(self, pixels: RgbStrip) -> None:
+        address = pixels.ctypes.data_as(ctypes.c_void_p)
+        _must(sdl2.SDL_UpdateTexture(self._texture, None, address, self.width * 3) == 0, "cannot upload the banner")
+
+    def copy_to(self, area: Any, *, smooth: bool) -> None:
+        scale_mode = sdl2.SDL_ScaleModeLinear if smooth else sdl2.SDL_ScaleModeNearest
+        sdl2.SDL_SetTextureScaleMode(self._texture, scale_mode)
+        _must(sdl2.SDL_RenderCopy(self._renderer, self._texture, None, area) == 0, "cannot draw")
+
+
+def _pump_events() -> bool:
+    """True when the window may need drawing. Raises DeviceError when the viewer closed it."""
+    touched = False
+    event = sdl2.SDL_Event()
+    while sdl2.SDL_PollEvent(ctypes.byref(event)):
+        if event.type == sdl2.SDL_QUIT:
+            raise DeviceError("display window was closed")
+        if event.type == sdl2.SDL_WINDOWEVENT:
+            touched = True
+            if event.window.event == sdl2.SDL_WINDOWEVENT_CLOSE:
+                raise DeviceError("display window was closed")
+    return touched
+
+
+def _first_window_size() -> tuple[int, int]:
+    desktop = sdl2.SDL_Rect()
+    if sdl2.SDL_GetDisplayUsableBounds(0, ctypes.byref(desktop)) != 0:
+        return _FIRST_WIDTH, _FIRST_HEIGHT
+    scale = min(1.0, desktop.w * _DESKTOP_SHARE / _FIRST_WIDTH, desktop.h * _DESKTOP_SHARE / _FIRST_HEIGHT)
+    return round(_FIRST_WIDTH * scale), round(_FIRST_HEIGHT * scale)
+
+
+def _strip_height_of_window(window_height: int) -> int:
+    """The strip takes a twelfth of the picture's height, so a thirteenth of the window's."""
+    return min(strip_height(round(window_height * 12 / 13)), window_height // 2)
+
+
+def _must(succeeded: Any, problem: str) -> None:
+    if not succeeded:
+        reason = sdl2.SDL_GetError().decode(errors="replace")
+        raise DeviceError(f"display: {problem}: {reason}" if reason else f"display: {problem}")

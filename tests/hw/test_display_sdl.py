@@ -1,0 +1,197 @@
+import ctypes
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import sdl2
+
+from hw.display.banner import BannerPainter, strip_height
+from hw.display.sdl import SdlDisplay
+from hw.errors import DeviceError
+from hw.ports import Banner, GrayPicture, Tone
+
+LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
+DEADLINE_S = 10.0
+ALL_GREYS: GrayPicture = np.tile(np.arange(256, dtype=np.uint8).repeat(4), (1024, 1))
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[SdlDisplay]:
+    """A display without a screen, drawn in software."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    shown = SdlDisplay()
+    shown.open()
+    yield shown
+    shown.close()
+
+
+@dataclass(frozen=True)
+class XServer:
+    name: str
+    framebuffer: Path
+
+    def screen(self) -> npt.NDArray[np.uint8]:
+        """What stands on the screen, (height, width, 3) RGB. The server keeps it in an X window dump, version 7."""
+        dump = self.framebuffer.read_bytes()
+        header = np.frombuffer(dump, ">u4", 25)
+        header_size, width, height, row_bytes, colours = header[0], header[4], header[5], header[12], header[19]
+        pixels = np.frombuffer(dump, np.uint8, row_bytes * height, int(header_size + colours * 12))
+        return pixels.reshape(height, row_bytes // 4, 4)[:, :width, 2::-1]
+
+
+@pytest.fixture(scope="module")
+def x_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XServer]:
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("Xvfb is not installed")
+    folder = tmp_path_factory.mktemp("xvfb")
+    ready, says_ready = os.pipe()
+    arguments = ["-displayfd", str(says_ready), "-screen", "0", "1400x1240x24", "-nolisten", "tcp", "-fbdir", folder]
+    with subprocess.Popen([program, *arguments], pass_fds=[says_ready], stderr=subprocess.DEVNULL) as server:
+        os.close(says_ready)
+        with os.fdopen(ready) as answer:
+            number = answer.readline().strip()  # written when the server takes clients; empty when it died
+        assert number, "Xvfb did not start"
+        yield XServer(f":{number}", folder / "Xvfb_screen0")
+        server.terminate()
+
+
+@pytest.fixture(params=["software", "opengl", "opengles2"])
+def on_screen(
+    request: pytest.FixtureRequest, x_server: XServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SdlDisplay]:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
+    monkeypatch.setenv("SDL_RENDER_DRIVER", request.param)
+    monkeypatch.setenv("DISPLAY", x_server.name)
+    shown = SdlDisplay()
+    try:
+        shown.open()
+    except DeviceError as error:
+        if request.param == "software":
+            raise
+        pytest.skip(f"no {request.param} here: {error}")
+    yield shown
+    shown.close()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"never happened: {what}"
+        time.sleep(0.005)
+
+
+def contains_greys(screen: npt.NDArray[np.uint8], greys: GrayPicture) -> bool:
+    """True when some row of `screen` shows a row of `greys` pixel for pixel."""
+    row = np.repeat(greys[0], 3).tobytes()
+    return any(row in line.tobytes() for line in screen[::16])
+
+
+def test_all_256_greys_arrive_unchanged_on_the_screen(on_screen: SdlDisplay, x_server: XServer) -> None:
+    on_screen.show(ALL_GREYS, LIVE, is_new=True)
+    np.testing.assert_array_equal(on_screen.read_back(), ALL_GREYS[..., None].repeat(3, axis=2))
+    wait_until(lambda: contains_greys(x_server.screen(), ALL_GREYS), "the greys stand on the screen")
+
+
+def test_the_banner_stands_above_the_picture_on_the_screen(on_screen: SdlDisplay, x_server: XServer) -> None:
+    on_screen.show(ALL_GREYS, LIVE, is_new=True)
+    strip = BannerPainter().paint(LIVE, 1024, strip_height(1024))
+    left, top = (1400 - 1024) // 2, (1240 - 1024 - strip_height(1024)) // 2
+
+    def stands_there() -> bool:
+        window = x_server.screen()[top:, left : left + 1024]
+        picture = window[len(strip) : len(strip) + 1024]
+        return np.array_equal(window[: len(strip)], strip) and bool((picture == ALL_GREYS[..., None]).all())
+
+    wait_until(stands_there, "banner above, whole picture below")
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (1000, 1000), (512, 512), (2048, 2048), (480, 640)])
+def test_a_scaled_picture_keeps_its_greys(display: SdlDisplay, size: tuple[int, int]) -> None:
+    for grey in (0, 1, 15, 16, 127, 128, 235, 236, 254, 255):
+        display.show(np.full(size, grey, np.uint8), LIVE, is_new=True)
+        assert np.unique(display.read_back()).tolist() == [grey]
+
+
+def test_enlarging_by_a_whole_number_repeats_pixels(display: SdlDisplay) -> None:
+    room = display.read_back().shape[0]
+    divisor = next(n for n in range(8, room) if room % n == 0)
+    small = np.random.default_rng(1).integers(0, 256, (room // divisor, room // divisor), np.uint8)
+    display.show(small, LIVE, is_new=True)
+    enlarged = small.repeat(divisor, axis=0).repeat(divisor, axis=1)
+    np.testing.assert_array_equal(display.read_back(), enlarged[..., None].repeat(3, axis=2))
+
+
+def test_a_wide_picture_keeps_its_shape(display: SdlDisplay) -> None:
+    display.show(np.full((200, 400), 9, np.uint8), LIVE, is_new=True)
+    height, width, _ = display.read_back().shape
+    assert abs(width - 2 * height) <= 1
+
+
+def test_a_withheld_picture_leaves_the_screen(display: SdlDisplay) -> None:
+    display.show(np.full((64, 64), 200, np.uint8), LIVE, is_new=True)
+    assert display.read_back().max() == 200
+    display.show(None, LIVE, is_new=False)
+    assert display.read_back().max() == 0
+
+
+def test_a_picture_that_was_withheld_comes_back_without_being_new(display: SdlDisplay) -> None:
+    picture = np.full((64, 64), 200, np.uint8)
+    display.show(None, LIVE, is_new=False)
+    display.show(picture, LIVE, is_new=False)
+    assert np.unique(display.read_back()).tolist() == [200]
+
+
+def test_an_alarm_colours_what_is_left_beside_the_picture(display: SdlDisplay) -> None:
+    alarm = Banner(Tone.ALARM, "LINK STALLED", "", 400, None, None, Tone.NOTICE)
+    display.show(None, LIVE, is_new=False)
+    quiet = display.read_back()
+    display.show(None, alarm, is_new=False)
+    assert (display.read_back() != quiet).any()
+
+
+def test_nothing_is_presented_when_nothing_changed(display: SdlDisplay, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.zeros((64, 64), np.uint8)
+    display.show(picture, LIVE, is_new=True)
+    display.show(picture, LIVE, is_new=False)  # takes the events that the window's appearing caused
+    presented: list[object] = []
+    monkeypatch.setattr(sdl2, "SDL_RenderPresent", presented.append)
+    display.show(picture, LIVE, is_new=False)
+    assert presented == []
+    display.show(picture, Banner(Tone.GOOD, "LIVE", "", 170, 83, 4, Tone.GOOD), is_new=False)
+    assert len(presented) == 1
+
+
+@pytest.mark.parametrize("how", ["window", "program"])
+def test_a_closed_window_is_an_error(display: SdlDisplay, how: str) -> None:
+    event = sdl2.SDL_Event()
+    event.type = sdl2.SDL_WINDOWEVENT if how == "window" else sdl2.SDL_QUIT
+    event.window.event = sdl2.SDL_WINDOWEVENT_CLOSE
+    sdl2.SDL_PushEvent(ctypes.byref(event))
+    with pytest.raises(DeviceError, match="display window was closed"):
+        display.show(None, LIVE, is_new=False)
+
+
+def test_full_screen_takes_the_whole_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    display = SdlDisplay(fullscreen=True)
+    display.open()
+    mode = sdl2.SDL_DisplayMode()
+    assert sdl2.SDL_GetDesktopDisplayMode(0, ctypes.byref(mode)) == 0
+    height, width, _ = display.read_back().shape
+    display.close()
+    assert (width, height + strip_height(round(mode.h * 12 / 13))) == (mode.w, mode.h)
+
+
+def test_no_screen_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
+    monkeypatch.setenv("DISPLAY", ":no-such-server")
+    with pytest.raises(DeviceError, match="no screen"):
+        SdlDisplay().open()
