@@ -1,0 +1,42 @@
+"""The frame of DTLS: records in datagrams (RFC 6347 section 4.1). Looks at the 13 bytes of a record's header only."""
+
+from enum import IntEnum
+from typing import Final
+
+MAX_DATAGRAM_BYTES: Final = 1200
+RECORD_HEADER_BYTES: Final = 13
+_VERSIONS: Final = (b"\xfe\xff", b"\xfe\xfd")  # DTLS 1.0, which a first ClientHello says, and 1.2
+
+
+class ContentType(IntEnum):
+    CHANGE_CIPHER_SPEC = 20
+    ALERT = 21
+    HANDSHAKE = 22
+    APPLICATION_DATA = 23
+
+
+_CONTENT_TYPES: Final = frozenset(ContentType)
+
+
+def split_records(data: bytes) -> list[bytes]:
+    """The whole records, with their headers, that `data` consists of; none when it is anything else."""
+    records = []
+    start = 0
+    while start < len(data):
+        end = start + RECORD_HEADER_BYTES + int.from_bytes(data[start + 11 : start + 13])
+        if end > len(data) or data[start] not in _CONTENT_TYPES or data[start + 1 : start + 3] not in _VERSIONS:
+            return []
+        records.append(data[start:end])
+        start = end
+    return records
+
+
+def pack_datagrams(records: list[bytes]) -> list[bytes]:
+    """The records in order, as many in a datagram as MAX_DATAGRAM_BYTES allows; none is longer than that."""
+    datagrams: list[bytes] = []
+    for record in records:
+        if datagrams and len(datagrams[-1]) + len(record) <= MAX_DATAGRAM_BYTES:
+            datagrams[-1] += record
+        else:
+            datagrams.append(record)
+    return datagrams
