@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from daemon.link.rtp import MAX_REPAIR_SYMBOLS, MAX_SOURCE_SYMBOLS
 from hw.errors import CathlinkError
 
 Symbols = npt.NDArray[np.uint8]
 """Shape (symbols, symbol_bytes)."""
 
-MAX_SOURCE_SYMBOLS = 150
-MAX_REPAIR_SYMBOLS = 105  # together 255, so that a byte numbers the symbols of a block
 LENGTH_BYTES = 2
 MAX_REPAIR_PERCENT = 30  # of the source symbols, for a block that is not of an IDR
 

@@ -6,9 +6,7 @@ block, all as long as the longest, waste little. Start codes become 4 bytes long
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from daemon.link.rtp import PacketError
-
-MAX_BLOCK_SYMBOLS = 150  # source symbols of a block; with up to 60 % repair symbols (an IDR) they stay under 255
+from daemon.link.rtp import MAX_SOURCE_SYMBOLS, PacketError
 
 STAP_A = 24
 FU_A = 28
@@ -72,7 +70,7 @@ def depacketize(payloads: Iterable[bytes]) -> bytes:
 
 def split_into_blocks(payload_count: int) -> list[range]:
     """Which payloads each FEC block of an access unit protects: as few blocks as can be, of about equal size."""
-    count = -(-payload_count // MAX_BLOCK_SYMBOLS)
+    count = -(-payload_count // MAX_SOURCE_SYMBOLS)
     return [range(payload_count * i // count, payload_count * (i + 1) // count) for i in range(count)]
 
 

@@ -35,6 +35,9 @@ RTX_HEADER_BYTES = 2
 MAX_VIDEO_PAYLOAD_BYTES = MAX_RTP_BYTES - VIDEO_HEADER_BYTES - RTX_HEADER_BYTES
 """For the H.264 payload: the same bytes must also fit a retransmission and a repair symbol, each 2 bytes longer."""
 
+MAX_SOURCE_SYMBOLS = 150  # of a block; with twice 30 % of repair symbols, for an IDR, 240
+MAX_REPAIR_SYMBOLS = 105  # of a block; together 255, so that a byte numbers them
+
 _FIXED = Struct("!BBHII")
 _EXTENSION = Struct("!HH")
 _FRAME = Struct("!IBBBBBB")
@@ -74,15 +77,15 @@ def datagram_kind(datagram: bytes) -> DatagramKind:
 
 
 class FrameExtension(msgspec.Struct, frozen=True, gc=False):
-    """Which symbol of which access unit a packet carries. All counts fit a byte."""
+    """Which symbol of which access unit a packet carries. `parse_rtp` checks the limits that are given here."""
 
     frame_id: int  # 32 bits, of the access unit
     is_idr: bool
     block: int  # 0 .. block_count - 1
-    block_count: int  # of the access unit
-    source_count: int  # n: source symbols of this block
-    index: int  # i: of the symbol in its block; n and above are repair symbols i - n
-    repair_count: int  # k: repair symbols sent with the block's first transmission
+    block_count: int  # of the access unit, up to 255
+    source_count: int  # n: source symbols of this block, 1 .. MAX_SOURCE_SYMBOLS
+    index: int  # i: of the symbol in its block, below n + MAX_REPAIR_SYMBOLS; n and above are repair symbols i - n
+    repair_count: int  # k: repair symbols sent with the block's first transmission, up to MAX_REPAIR_SYMBOLS
 
     @property
     def is_repair(self) -> bool:
@@ -343,6 +346,11 @@ def _parse_extensions(elements: bytes) -> tuple[int | None, int | None, FrameExt
 def _frame(
     frame_id: int, flags: int, block: int, block_count: int, source_count: int, index: int, repair_count: int
 ) -> FrameExtension:
-    if block >= block_count or source_count == 0:
-        raise PacketError("frame extension counts beyond its own limits")
+    if (
+        block >= block_count
+        or not 1 <= source_count <= MAX_SOURCE_SYMBOLS
+        or index >= source_count + MAX_REPAIR_SYMBOLS
+        or repair_count > MAX_REPAIR_SYMBOLS
+    ):
+        raise PacketError("frame extension beyond its limits")
     return FrameExtension(frame_id, flags & _FLAG_IDR != 0, block, block_count, source_count, index, repair_count)

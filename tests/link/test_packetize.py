@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.link.packetize import FU_A, MAX_BLOCK_SYMBOLS, STAP_A, depacketize, packetize, split_into_blocks
-from daemon.link.rtp import MAX_VIDEO_PAYLOAD_BYTES, PacketError
+from daemon.link.packetize import FU_A, STAP_A, depacketize, packetize, split_into_blocks
+from daemon.link.rtp import MAX_SOURCE_SYMBOLS, MAX_VIDEO_PAYLOAD_BYTES, PacketError
 
 START_CODE = b"\0\0\0\1"
 
@@ -131,6 +131,6 @@ def test_garbage_raises_packet_error_at_most(payloads: list[bytes]) -> None:
 def test_blocks_are_few_complete_and_balanced(payload_count: int) -> None:
     blocks = split_into_blocks(payload_count)
     assert [i for block in blocks for i in block] == list(range(payload_count))
-    assert len(blocks) == -(-payload_count // MAX_BLOCK_SYMBOLS)
+    assert len(blocks) == -(-payload_count // MAX_SOURCE_SYMBOLS)
     sizes = [len(block) for block in blocks]
-    assert not sizes or (max(sizes) <= MAX_BLOCK_SYMBOLS and max(sizes) - min(sizes) <= 1)
+    assert not sizes or (max(sizes) <= MAX_SOURCE_SYMBOLS and max(sizes) - min(sizes) <= 1)

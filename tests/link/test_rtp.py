@@ -18,14 +18,15 @@ TIMES_NS = st.integers(0, (1 << 32) * SECOND_NS - SECOND_NS)
 @st.composite
 def frames(draw: st.DrawFn) -> FrameExtension:
     block_count = draw(st.integers(1, 255))
+    source_count = draw(st.integers(1, rtp.MAX_SOURCE_SYMBOLS))
     return FrameExtension(
         frame_id=draw(U32),
         is_idr=draw(st.booleans()),
         block=draw(st.integers(0, block_count - 1)),
         block_count=block_count,
-        source_count=draw(st.integers(1, 255)),
-        index=draw(U8),
-        repair_count=draw(U8),
+        source_count=source_count,
+        index=draw(st.integers(0, source_count + rtp.MAX_REPAIR_SYMBOLS - 1)),
+        repair_count=draw(st.integers(0, rtp.MAX_REPAIR_SYMBOLS)),
     )
 
 
@@ -109,8 +110,8 @@ def test_malformed_packets_are_rejected(broken: bytes) -> None:
         rtp.parse_rtp(broken)
 
 
-@pytest.mark.parametrize(("offset", "value"), [(26, 2), (27, 0), (28, 0)])
-def test_a_frame_that_contradicts_itself_is_rejected(offset: int, value: int) -> None:
+@pytest.mark.parametrize(("offset", "value"), [(26, 2), (27, 0), (28, 0), (28, 151), (29, 125), (30, 106)])
+def test_a_frame_beyond_its_limits_is_rejected(offset: int, value: int) -> None:
     data = rtp.serialize_rtp(PACKET)
     data[offset] = value
     with pytest.raises(PacketError, match="limits"):
