@@ -2,8 +2,9 @@
 
 No socket, no thread, no clock: datagrams and `now_ns` go in, datagrams come out. OpenSSL's own retransmission timer
 runs on the wall clock, starts at a second and cannot be driven; it is never asked. Each association keeps its last
-flight and repeats it on its own schedule, byte for byte: what had arrived before is a replay to the peer's OpenSSL,
-what was lost is not. Certificates are judged at the wall clock, by OpenSSL.
+flight and repeats it on its own schedule. Plaintext records get a new sequence number each time, as RFC 6347 section
+4.1 has it (the peer may have dropped one that came out of order, and would take the same number for a replay);
+encrypted ones are repeated byte for byte. Certificates are judged at the wall clock, by OpenSSL.
 """
 
 import contextlib
@@ -16,7 +17,14 @@ from OpenSSL import SSL, crypto
 
 from daemon.errors import LinkError
 from daemon.link.dtls_cookie import Address, CookieGate
-from daemon.link.dtls_record import MAX_DATAGRAM_BYTES, pack_datagrams, split_records
+from daemon.link.dtls_record import (
+    MAX_DATAGRAM_BYTES,
+    ContentType,
+    is_plaintext,
+    pack_datagrams,
+    split_records,
+    with_sequence,
+)
 from daemon.link.srtp import KEY_BYTES, SALT_BYTES, SrtpKeys
 from provisioning.identity import Identity, dns_names
 
@@ -32,6 +40,7 @@ _CIPHERS: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
 _SRTP_PROFILE: Final = b"SRTP_AEAD_AES_128_GCM"
 _EXPORTER_LABEL: Final = b"EXTRACTOR-dtls_srtp"
 _LARGEST_RECORD_BYTES: Final = 16384
+_MODE_NO_AUTO_CHAIN: Final = 0x8  # SSL_MODE_NO_AUTO_CHAIN: do not send the authority's certificate, the peer has it
 
 # What the peer's alert (RFC 5246 section 7.2.2) says of us, in words for the person who has to mend it.
 _ALERTS: Final = {
@@ -86,9 +95,10 @@ class DtlsAssociation:
         self._objection = ""
         self._connection = _connection(identity, self._judge_certificate, cookie)
         self._outgoing: list[bytes] = []
-        self._flight: list[bytes] = []  # what we said last in the handshake
+        self._sequence = 0  # of the next plaintext record
+        self._flight: list[bytes] = []  # the records that we said last in the handshake
         self._flight_ns = 0
-        self._answered = b""  # the datagram that the flight answers
+        self._answered: list[bytes] = []  # the records that the flight answers, unnumbered
         self._repeat_after_ns = FIRST_REPEAT_NS
         self._repeat_ns = 0
         self._deadline_ns = 0
@@ -96,22 +106,23 @@ class DtlsAssociation:
     def start(self, now_ns: int) -> None:
         """Begin as the client: say hello."""
         self._deadline_ns = self._repeat_ns = now_ns + HANDSHAKE_LIMIT_NS
-        self._advance(now_ns)
+        self._advance(now_ns, [])
 
     def accept(self, hello: bytes, now_ns: int) -> bool:
         """Begin as the server: answer a hello that carries our cookie. False when it is malformed beyond the cookie."""
         self._deadline_ns = self._repeat_ns = now_ns + HANDSHAKE_LIMIT_NS
+        self._sequence = int.from_bytes(hello[5:11])  # RFC 6347 section 4.2.1: the server goes on from the client's
         self._connection.bio_write(hello)
         try:
             self._connection.DTLSv1_listen()
         except SSL.Error as error:
             self._end(DtlsState.REFUSED, f"malformed hello: {_reason(error)}")
-            # A hello that it ignores leaves its errors in OpenSSL's queue, which is one for all associations of a
-            # thread: the next `recv` of another one would fail. A handshake empties the queue first.
+            # A hello that OpenSSL ignores stays in its error queue, which is one for all associations of a thread:
+            # before OpenSSL 4 the next `recv` of another one would fail with it. A handshake empties the queue first.
             with contextlib.suppress(SSL.Error):
                 self._connection.do_handshake()
             return False
-        self._advance(now_ns, hello)
+        self._advance(now_ns, split_records(hello))
         return True
 
     @property
@@ -134,17 +145,16 @@ class DtlsAssociation:
 
     def receive(self, datagram: bytes, now_ns: int) -> list[bytes]:
         """Take one datagram, anything from the network; returns the messages that the peer sent in it."""
-        if self.state in (DtlsState.ESTABLISHED, DtlsState.REFUSED) and self._answered == datagram:
-            # The peer repeats what we answered last, so the answer was lost. Our timer is off: answer again here.
+        records = split_records(datagram) if len(datagram) <= MAX_DATAGRAM_BYTES else []
+        if self._is_unanswered(records):
             if now_ns - self._flight_ns >= REPEAT_GAP_NS:
                 self._repeat_flight(now_ns)
             return []
-        is_over = self.state in (DtlsState.REFUSED, DtlsState.CLOSED)
-        if is_over or len(datagram) > MAX_DATAGRAM_BYTES or not split_records(datagram):
+        if not records or self.state in (DtlsState.REFUSED, DtlsState.CLOSED):
             self.ignored_datagrams += 1
             return []
         self._connection.bio_write(datagram)
-        return self._advance(now_ns, datagram)
+        return self._advance(now_ns, records)
 
     def send(self, message: bytes) -> None:
         """Send 1 to MAX_MESSAGE_BYTES bytes as one record; it may be lost. Raises LinkError."""
@@ -156,13 +166,13 @@ class DtlsAssociation:
             self._connection.send(message)
         except SSL.Error as error:
             raise LinkError(f"DTLS: cannot send: {_reason(error)}") from error
-        self._outgoing += self._output()
+        self._emit(self._output())
 
     def close(self) -> None:
         """End the association and tell the peer of an ESTABLISHED one (close_notify)."""
         if self.state is DtlsState.ESTABLISHED:
             self._say_goodbye()
-            self._outgoing += self._output()
+            self._emit(self._output())
         if self.state is not DtlsState.REFUSED:
             self._end(DtlsState.CLOSED, self.refusal)
 
@@ -171,7 +181,7 @@ class DtlsAssociation:
         datagrams, self._outgoing = self._outgoing, []
         return datagrams
 
-    def _advance(self, now_ns: int, datagram: bytes = b"") -> list[bytes]:
+    def _advance(self, now_ns: int, input_records: list[bytes]) -> list[bytes]:
         """Let OpenSSL work on its input until it wants more."""
         messages: list[bytes] = []
         was_handshaking = self.state is DtlsState.HANDSHAKING
@@ -188,20 +198,40 @@ class DtlsAssociation:
         except SSL.Error as error:
             self._fail(error)
         output = self._output()
-        self._outgoing += output
+        self._emit(output)
         if was_handshaking and (output or self.state is not DtlsState.HANDSHAKING):
-            self._flight, self._flight_ns, self._answered = output, now_ns, datagram
+            self._flight, self._flight_ns, self._answered = output, now_ns, _unnumbered(input_records)
             self._repeat_after_ns = FIRST_REPEAT_NS
             self._repeat_ns = now_ns + FIRST_REPEAT_NS
         return messages
 
+    def _is_unanswered(self, records: list[bytes]) -> bool:
+        """After the handshake: does the peer repeat what we answered last? Then the answer was lost."""
+        return (
+            self.state in (DtlsState.ESTABLISHED, DtlsState.REFUSED)
+            and bool(records)
+            and records[0][0] != ContentType.APPLICATION_DATA
+            and _unnumbered(records) == self._answered
+        )
+
     def _repeat_flight(self, now_ns: int) -> None:
-        self._outgoing += [datagram for datagram in self._flight if datagram not in self._outgoing]
+        self._emit(self._flight)
         self._flight_ns = now_ns
 
+    def _emit(self, records: list[bytes]) -> None:
+        numbered = []
+        for record in records:
+            if is_plaintext(record):
+                numbered.append(with_sequence(record, self._sequence))
+                self._sequence += 1
+            else:
+                numbered.append(record)
+        self._outgoing += pack_datagrams(numbered)
+
     def _output(self) -> list[bytes]:
+        """The records that OpenSSL has written."""
         try:
-            return pack_datagrams(split_records(self._connection.bio_read(1 << 16)))
+            return split_records(self._connection.bio_read(1 << 16))
         except SSL.WantReadError:
             return []
 
@@ -235,13 +265,14 @@ class DtlsAssociation:
     def _fail(self, error: SSL.Error) -> None:
         reason = _reason(error)
         _, is_alert, alert = reason.partition("alert ")
-        if self._objection:
-            refusal = self._objection
+        if self.state is DtlsState.ESTABLISHED:
+            self._end(DtlsState.CLOSED, f"the association broke: {reason}")
+        elif self._objection:
+            self._end(DtlsState.REFUSED, self._objection)
         elif is_alert:
-            refusal = f"the peer refused us ({self._name}): {_ALERTS.get(alert, alert)}"
+            self._end(DtlsState.REFUSED, f"the peer refused us ({self._name}): {_ALERTS.get(alert, alert)}")
         else:
-            refusal = f"the handshake failed: {reason}"
-        self._end(DtlsState.REFUSED if self.state is DtlsState.HANDSHAKING else DtlsState.CLOSED, refusal)
+            self._end(DtlsState.REFUSED, f"the handshake failed: {reason}")
 
     def _say_goodbye(self) -> None:
         try:
@@ -295,6 +326,7 @@ def _connection(
     context.set_min_proto_version(_DTLS_1_2)
     context.set_max_proto_version(_DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_mode(_MODE_NO_AUTO_CHAIN)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judge)
     context.set_verify_depth(0)  # no authority between the device and ours
@@ -318,6 +350,10 @@ def _connection(
     else:
         connection.set_accept_state()
     return connection
+
+
+def _unnumbered(records: list[bytes]) -> list[bytes]:
+    return [with_sequence(record, 0) if is_plaintext(record) else record for record in records]
 
 
 def _objection(certificate: x509.Certificate, error: int, depth: int) -> str:

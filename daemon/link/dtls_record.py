@@ -31,6 +31,15 @@ def split_records(data: bytes) -> list[bytes]:
     return records
 
 
+def is_plaintext(record: bytes) -> bool:
+    """Of epoch 0, before the keys: nothing protects its header, so its sequence number may be set anew."""
+    return record[3:5] == b"\0\0"
+
+
+def with_sequence(record: bytes, sequence: int) -> bytes:
+    return record[:5] + sequence.to_bytes(6) + record[11:]
+
+
 def pack_datagrams(records: list[bytes]) -> list[bytes]:
     """The records in order, as many in a datagram as MAX_DATAGRAM_BYTES allows; none is longer than that."""
     datagrams: list[bytes] = []
