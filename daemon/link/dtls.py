@@ -19,6 +19,8 @@ from daemon.errors import LinkError
 from daemon.link.dtls_cookie import Address, CookieGate
 from daemon.link.dtls_record import (
     MAX_DATAGRAM_BYTES,
+    RECORD_HEADER_BYTES,
+    SEAL_BYTES,
     ContentType,
     is_plaintext,
     pack_datagrams,
@@ -33,7 +35,7 @@ LONGEST_REPEAT_NS: Final = 1_000_000_000
 # Repeats that a peer asks for are at least this far apart.
 REPEAT_GAP_NS: Final = 50_000_000
 HANDSHAKE_LIMIT_NS: Final = 10_000_000_000
-MAX_MESSAGE_BYTES: Final = MAX_DATAGRAM_BYTES - 37  # record header 13, explicit nonce 8, tag 16
+MAX_MESSAGE_BYTES: Final = MAX_DATAGRAM_BYTES - RECORD_HEADER_BYTES - SEAL_BYTES
 
 _DTLS_1_2: Final = 0xFEFD
 _CIPHERS: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
@@ -87,7 +89,7 @@ class DtlsAssociation:
         """
         self.state = DtlsState.HANDSHAKING
         self.refusal = ""  # one line: why the association is REFUSED or CLOSED; empty when we closed it
-        self.srtp_keys: SrtpKeys | None = None  # set when ESTABLISHED
+        self.srtp_keys: SrtpKeys | None = None  # while ESTABLISHED
         self.ignored_datagrams = 0  # not DTLS, too long, or after the end
         self._name = identity.name
         self._is_client = cookie is None
@@ -146,7 +148,7 @@ class DtlsAssociation:
     def receive(self, datagram: bytes, now_ns: int) -> list[bytes]:
         """Take one datagram, anything from the network; returns the messages that the peer sent in it."""
         records = split_records(datagram) if len(datagram) <= MAX_DATAGRAM_BYTES else []
-        if self._is_unanswered(records):
+        if self._is_repetition(records):
             if now_ns - self._flight_ns >= REPEAT_GAP_NS:
                 self._repeat_flight(now_ns)
             return []
@@ -205,8 +207,8 @@ class DtlsAssociation:
             self._repeat_ns = now_ns + FIRST_REPEAT_NS
         return messages
 
-    def _is_unanswered(self, records: list[bytes]) -> bool:
-        """After the handshake: does the peer repeat what we answered last? Then the answer was lost."""
+    def _is_repetition(self, records: list[bytes]) -> bool:
+        """After the handshake, when our timer is off: the peer repeats what we answered last, so the answer was lost."""
         return (
             self.state in (DtlsState.ESTABLISHED, DtlsState.REFUSED)
             and bool(records)
@@ -283,6 +285,7 @@ class DtlsAssociation:
     def _end(self, state: DtlsState, refusal: str) -> None:
         self.state = state
         self.refusal = refusal
+        self.srtp_keys = None
 
 
 class DtlsListener:
@@ -331,7 +334,6 @@ def _connection(
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judge)
     context.set_verify_depth(0)  # no authority between the device and ours
     try:
-        context.set_cipher_list(_CIPHERS)
         context.set_tlsext_use_srtp(_SRTP_PROFILE)
         context.use_certificate(identity.certificate)
         context.use_privatekey(identity.private_key)
@@ -339,10 +341,11 @@ def _connection(
         assert store is not None  # a new context has one
         for authority in identity.authorities:
             store.add_cert(crypto.X509.from_cryptography(authority))
+        if cookie is not None:
+            context.set_cookie_verify_callback(lambda _connection, presented: presented == cookie)
+        context.set_cipher_list(_CIPHERS)  # the last: pyOpenSSL 25 takes the context for used after it
     except (SSL.Error, crypto.Error) as error:
         raise LinkError(f"DTLS: OpenSSL does not take the identity {identity.name}: {_reason(error)}") from error
-    if cookie is not None:
-        context.set_cookie_verify_callback(lambda _connection, presented: presented == cookie)
     connection = SSL.Connection(context, None)
     connection.set_ciphertext_mtu(MAX_DATAGRAM_BYTES)
     if cookie is None:

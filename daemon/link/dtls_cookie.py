@@ -69,7 +69,8 @@ def _hello_cookie(datagram: bytes) -> bytes | None:
     RFC 6347 section 4.2.2: type, length (3), sequence (2), fragment offset (3), fragment length (3), version (2),
     random (32), session (1 + n), cookie (1 + n), then suites and extensions, which OpenSSL will judge.
     """
-    if len(datagram) < _BODY + 36 or datagram[0] != ContentType.HANDSHAKE or datagram[3:5] != b"\0\0":
+    # Epoch 0, and a record number that an honest client may have: ours go on from it and must not run over 48 bits.
+    if len(datagram) < _BODY + 36 or datagram[0] != ContentType.HANDSHAKE or datagram[3:7] != bytes(4):
         return None
     message_bytes = int.from_bytes(datagram[11:13])
     length = datagram[14:17]

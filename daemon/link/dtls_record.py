@@ -5,6 +5,7 @@ from typing import Final
 
 MAX_DATAGRAM_BYTES: Final = 1200
 RECORD_HEADER_BYTES: Final = 13
+SEAL_BYTES: Final = 24  # what AES-GCM adds to a record: explicit nonce 8, tag 16 (RFC 5288)
 _VERSIONS: Final = (b"\xfe\xff", b"\xfe\xfd")  # DTLS 1.0, which a first ClientHello says, and 1.2
 
 
@@ -19,14 +20,21 @@ _CONTENT_TYPES: Final = frozenset(ContentType)
 
 
 def split_records(data: bytes) -> list[bytes]:
-    """The whole records, with their headers, that `data` consists of; none when it is anything else."""
+    """The whole records, with their headers, that `data` consists of; none when it is anything else.
+
+    An encrypted record that is too short for its seal is such a thing: it can be nobody's, and OpenSSL before 4 ends
+    the association over it.
+    """
     records = []
     start = 0
     while start < len(data):
         end = start + RECORD_HEADER_BYTES + int.from_bytes(data[start + 11 : start + 13])
         if end > len(data) or data[start] not in _CONTENT_TYPES or data[start + 1 : start + 3] not in _VERSIONS:
             return []
-        records.append(data[start:end])
+        record = data[start:end]
+        if not is_plaintext(record) and len(record) < RECORD_HEADER_BYTES + SEAL_BYTES:
+            return []
+        records.append(record)
         start = end
     return records
 

@@ -30,7 +30,7 @@ class DtlsPair:
         self.now_ns = 0
         self.sent: dict[str, list[bytes]] = {"client": [], "server": []}
         self.messages: dict[str, list[bytes]] = {"client": [], "server": []}  # by who received them
-        self._fate = fate
+        self.fate = fate
         self._under_way: list[tuple[int, int, str, bytes]] = []  # a heap: when, order, from whom, what
         self._order = 0
 
@@ -71,7 +71,7 @@ class DtlsPair:
         from_server = self.listener.datagrams_to_send() + (self.server.datagrams_to_send() if self.server else [])
         for sender, datagrams in (("client", self.client.datagrams_to_send()), ("server", from_server)):
             for datagram in datagrams:
-                for delay_ns in self._fate(sender, len(self.sent[sender]), datagram):
+                for delay_ns in self.fate(sender, len(self.sent[sender]), datagram):
                     heapq.heappush(self._under_way, (self.now_ns + delay_ns, self._order, sender, datagram))
                     self._order += 1
                 self.sent[sender].append(datagram)

@@ -326,6 +326,7 @@ def test_close_tells_the_peer():
     pair.client.close()
     pair.run()
     assert (pair.client.state, pair.client.refusal) == (DtlsState.CLOSED, "")
+    assert (pair.client.srtp_keys, pair.server.srtp_keys) == (None, None)
     assert (pair.server.state, pair.server.refusal) == (DtlsState.CLOSED, "the peer closed the association")
     with pytest.raises(LinkError):
         pair.server.send(b"too late")

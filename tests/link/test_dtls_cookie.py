@@ -104,7 +104,16 @@ def test_the_listener_keeps_nothing_of_who_does_not_come_back():
     assert listener.datagrams_to_send() == []
 
 
-@pytest.mark.parametrize("change", [{17: 0, 18: 9}, {80: 0xFF}, {100: 0xFF, 101: 0xFF}], ids=["sequence", "a", "b"])
+CHANGES = {
+    "message sequence": {17: 0, 18: 9},
+    "highest record sequence": dict.fromkeys(range(5, 11), 0xFF),
+    "high record sequence": dict.fromkeys(range(7, 11), 0xFF),
+    "a": {80: 0xFF},
+    "b": {100: 0xFF, 101: 0xFF},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_malformed_hello_with_a_good_cookie_harms_nobody_else(change):
     listener = DtlsListener(RECEIVER_IDENTITY, peer_name=SENDER)
     client, hello = client_hello()

@@ -60,7 +60,7 @@ def test_a_changed_handshake_ends_in_the_right_keys_or_in_none(mutations, also_o
             return ON_TIME if also_original else ()
         return ON_TIME
 
-    pair._fate = fate
+    pair.fate = fate
     pair.handshake()
 
     assert max(len(datagram) for datagrams in pair.sent.values() for datagram in datagrams) <= MAX_DATAGRAM_BYTES
@@ -158,9 +158,10 @@ def test_an_alert_in_the_handshake_is_a_refusal_with_a_reason():
         FATAL_ALERT + b"\x15",
         b"\x80" + bytes(40),  # RTP
         record(22, b"\x03\x03", 0, 0, b"x"),  # TLS
+        record(23, b"\xfe\xfd", 1, 7, bytes(23)),
         record(23, b"\xfe\xfd", 1, 7, bytes(MAX_DATAGRAM_BYTES)),
     ],
-    ids=["empty", "one byte", "truncated", "trailing byte", "RTP", "TLS", "oversize"],
+    ids=["empty", "one byte", "truncated", "trailing byte", "RTP", "TLS", "no room for a seal", "oversize"],
 )
 def test_what_is_not_dtls_is_ignored_and_counted(datagram):
     pair = standing_pair()
