@@ -208,7 +208,7 @@ class DtlsAssociation:
         return messages
 
     def _is_repetition(self, records: list[bytes]) -> bool:
-        """After the handshake, when our timer is off: the peer repeats what we answered last, so the answer was lost."""
+        """After the handshake, with our timer off: the peer repeats what we answered last, so the answer was lost."""
         return (
             self.state in (DtlsState.ESTABLISHED, DtlsState.REFUSED)
             and bool(records)
