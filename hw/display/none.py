@@ -1,14 +1,19 @@
 """A display for machines without one: the picture's truth is still assessed and reported, nothing is drawn."""
 
+from hw.errors import DeviceError
 from hw.ports import Banner, GrayPicture
 
 
 class NoneDisplay:
+    def __init__(self) -> None:
+        self._is_open = False
+
     def open(self) -> None:
-        pass
+        self._is_open = True
 
     def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
-        pass
+        if not self._is_open:
+            raise DeviceError("display is not open")
 
     def close(self) -> None:
-        pass
+        self._is_open = False

@@ -61,12 +61,11 @@ class SdlDisplay:
 
     def _open_window(self) -> None:
         fullscreen = self._fullscreen or sdl2.SDL_GetCurrentVideoDriver() == b"KMSDRM"
-        width, height = _first_window_size()
+        area = _screen_area() if fullscreen else _first_window_area()
         flags = sdl2.SDL_WINDOW_RESIZABLE | sdl2.SDL_WINDOW_ALLOW_HIGHDPI
         if fullscreen:
             flags |= sdl2.SDL_WINDOW_FULLSCREEN_DESKTOP
-        centred = sdl2.SDL_WINDOWPOS_CENTERED
-        self._window = sdl2.SDL_CreateWindow(self._title.encode(), centred, centred, width, height, flags)
+        self._window = sdl2.SDL_CreateWindow(self._title.encode(), area.x, area.y, area.w, area.h, flags)
         _must(self._window, "no window")
         sdl2.SDL_SetWindowMinimumSize(self._window, 320, 240)
         sdl2.SDL_ShowCursor(sdl2.SDL_DISABLE if fullscreen else sdl2.SDL_ENABLE)
@@ -229,12 +228,19 @@ def _pump_events() -> bool:
     return touched
 
 
-def _first_window_size() -> tuple[int, int]:
+def _screen_area() -> Any:
+    """The whole first screen; given to SDL at once, since a bare X server has nobody who would enlarge the window."""
+    area = sdl2.SDL_Rect()
+    _must(sdl2.SDL_GetDisplayBounds(0, ctypes.byref(area)) == 0, "no screen")
+    return area
+
+
+def _first_window_area() -> Any:
     desktop = sdl2.SDL_Rect()
-    if sdl2.SDL_GetDisplayUsableBounds(0, ctypes.byref(desktop)) != 0:
-        return _FIRST_WIDTH, _FIRST_HEIGHT
+    _must(sdl2.SDL_GetDisplayUsableBounds(0, ctypes.byref(desktop)) == 0, "no screen")
     scale = min(1.0, desktop.w * _DESKTOP_SHARE / _FIRST_WIDTH, desktop.h * _DESKTOP_SHARE / _FIRST_HEIGHT)
-    return round(_FIRST_WIDTH * scale), round(_FIRST_HEIGHT * scale)
+    centred = sdl2.SDL_WINDOWPOS_CENTERED
+    return sdl2.SDL_Rect(centred, centred, round(_FIRST_WIDTH * scale), round(_FIRST_HEIGHT * scale))
 
 
 def _strip_height_of_window(window_height: int) -> int:
