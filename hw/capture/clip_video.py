@@ -1,0 +1,52 @@
+"""Clips that PyAV can decode: Matroska, MP4, AVI, ... with any codec that its FFmpeg knows."""
+
+from collections.abc import Generator
+
+import av
+import av.error
+from av.container import InputContainer
+
+from hw.capture.gray import GrayConverter
+from hw.capture.ring import FrameRing
+from hw.errors import DeviceAddressError, DeviceError
+
+
+class VideoClip:
+    """The first video stream of the file at `path`. Raises DeviceAddressError when there is none that we can decode."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._converter = GrayConverter()
+        try:
+            with _open(path) as container:
+                video = next(iter(container.streams.video), None)
+                if video is None or video.codec_context.width <= 0:
+                    raise _not_a_clip(path, "it holds no video")
+                self.width, self.height = video.codec_context.width, video.codec_context.height
+                self.rate_hz = float(video.average_rate or video.guessed_rate or 0)
+        except PermissionError as error:
+            raise DeviceError(f"{path} cannot be read ({error.strerror})", "give cathlink read access") from error
+        except (av.error.FFmpegError, ValueError) as error:
+            raise _not_a_clip(path, str(error)) from error
+
+    def play(self, ring: FrameRing) -> Generator[None, None, int]:
+        count = 0
+        try:
+            # Opened anew for each pass (under a millisecond): a seek to the start is not exact in every format.
+            with _open(self._path) as container:
+                for frame in container.decode(video=0):
+                    self._converter.write(frame, ring.slot)
+                    count += 1
+                    yield
+        except (av.error.FFmpegError, ValueError) as error:
+            raise DeviceError(f"{self._path} cannot be played on ({error})", "check the file") from error
+        return count
+
+
+def _open(path: str) -> InputContainer:
+    # With the protocol named, a colon in the path is only a colon.
+    return av.open(f"file:{path}")
+
+
+def _not_a_clip(path: str, reason: str) -> DeviceAddressError:
+    return DeviceAddressError(f"{path} is not a clip ({reason})", "give a video file or a DICOM XA file")
