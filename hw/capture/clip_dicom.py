@@ -33,12 +33,12 @@ class DicomClip:
             colours, bits = str(header.PhotometricInterpretation), int(header.BitsAllocated)
             if colours not in MONOCHROME or bits not in (8, 16):
                 raise DeviceAddressError(
-                    f"{path} has {colours} pixels of {bits} bits", "8 or 16 bits of grey are accepted"
+                    f"{path!r} has {colours} pixels of {bits} bits", "8 or 16 bits of grey are accepted"
                 )
             self.rate_hz = rate_hz(header)
             self._table = gray_table(header)
         except (InvalidDicomError, AttributeError, TypeError, ValueError, EOFError) as error:
-            raise DeviceAddressError(f"{path} has no DICOM pictures ({error})", "give a DICOM XA file") from error
+            raise DeviceAddressError(f"{path!r} has no DICOM pictures ({error})", "give a DICOM XA file") from error
 
     def play(self, ring: FrameRing) -> Generator[None, None, int]:
         count = 0
@@ -49,7 +49,7 @@ class DicomClip:
                 count += 1
                 yield
         except Exception as error:  # the decoders behind pydicom raise whatever they like
-            raise DeviceError(f"{self._path} cannot be played on ({error})", "check the file") from error
+            raise DeviceError(f"{self._path!r} cannot be played on ({error})", "check the file") from error
         return count
 
 

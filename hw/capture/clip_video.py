@@ -25,7 +25,7 @@ class VideoClip:
                 self.width, self.height = video.codec_context.width, video.codec_context.height
                 self.rate_hz = float(video.average_rate or video.guessed_rate or 0)
         except PermissionError as error:
-            raise DeviceError(f"{path} cannot be read ({error.strerror})", "give cathlink read access") from error
+            raise DeviceError(f"{path!r} cannot be read ({error.strerror})", "give cathlink read access") from error
         except (av.error.FFmpegError, ValueError) as error:
             raise _not_a_clip(path, str(error)) from error
 
@@ -39,7 +39,7 @@ class VideoClip:
                     count += 1
                     yield
         except (av.error.FFmpegError, ValueError) as error:
-            raise DeviceError(f"{self._path} cannot be played on ({error})", "check the file") from error
+            raise DeviceError(f"{self._path!r} cannot be played on ({error})", "check the file") from error
         return count
 
 
@@ -49,4 +49,4 @@ def _open(path: str) -> InputContainer:
 
 
 def _not_a_clip(path: str, reason: str) -> DeviceAddressError:
-    return DeviceAddressError(f"{path} is not a clip ({reason})", "give a video file or a DICOM XA file")
+    return DeviceAddressError(f"{path!r} is not a clip ({reason})", "give a video file or a DICOM XA file")

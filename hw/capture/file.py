@@ -1,8 +1,8 @@
 """`file:` a recorded clip, played in real time and over and over, as if it were a source."""
 
+import os
 import threading
 from collections.abc import Generator
-from pathlib import Path
 
 from hw.capture.base import CaptureSource
 from hw.capture.clip import Clip, is_dicom
@@ -33,7 +33,9 @@ class FileCapture(CaptureSource):
         clip = _find_clip(self._path)
         rate_hz = self._rate_hz or clip.rate_hz
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-            raise DeviceAddressError(f"{self._path} does not say a usable rate", "add one, as in file:clip.mkv?rate=15")
+            raise DeviceAddressError(
+                f"{self._path!r} does not say a usable rate", "add one, as in file:clip.mkv?rate=15"
+            )
         self._player = _Player(clip, rate_hz, self._clock, loop=self._loop)
         return CaptureTiming(clip.width, clip.height, rate_hz, PixelFormat.GRAY8)
 
@@ -89,7 +91,7 @@ def _find_clip(path: str) -> Clip:
     try:
         dicom = is_dicom(path)
     except OSError as error:
-        raise DeviceError(f"{path} cannot be read ({error.strerror})", "give cathlink read access") from error
+        raise DeviceError(f"{path!r} cannot be read ({error.strerror})", "give cathlink read access") from error
     if dicom:
         # Either kind brings a large library with it; most boxes need neither.
         from hw.capture.clip_dicom import DicomClip
@@ -101,5 +103,5 @@ def _find_clip(path: str) -> Clip:
 
 
 def _require_file(path: str) -> None:
-    if not Path(path).is_file():
-        raise DeviceAddressError(f"there is no file {path}", "check the path in the address")
+    if not os.path.isfile(path):
+        raise DeviceAddressError(f"there is no file {path!r}", "check the path in the address")

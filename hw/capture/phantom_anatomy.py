@@ -138,7 +138,7 @@ def still_tissue(u: FloatArray, v: FloatArray, rng: np.random.Generator) -> Floa
     body = 0.22 + 0.5 * ((u - 0.5) ** 2 + (v - 0.5) ** 2)
     across = (u - (0.24 + 0.02 * np.sin(3 * v))) / 0.075
     vertebrae = 1 + 0.16 * np.cos(2 * np.pi * v * 6.5)
-    spine = 0.55 * np.exp(-(across**4)) * vertebrae
+    spine = 0.55 * _bar(across) * vertebrae
     left, up = np.abs(u - 0.5), np.abs(v - 0.5)
     blades = _sigmoid((np.maximum(np.maximum(left, up), (left + up) * 0.575) - 0.485) * 240)
     return np.asarray(body + spine + 0.045 * _texture(u.shape, rng, 3.0) + 4.5 * blades, np.float32)
@@ -150,7 +150,7 @@ def breathing_tissue(u: FloatArray, v: FloatArray, rng: np.random.Generator) -> 
     for i in range(6):
         middle = -0.10 + 0.21 * i + 0.30 * (u - 0.15) ** 2
         across = (v - middle) / 0.026
-        ribs += 0.24 * (np.exp(-(across**4)) - 0.45 * np.exp(-((across * 1.7) ** 4)))
+        ribs += 0.24 * (_bar(across) - 0.45 * _bar(across * 1.7))
     diaphragm = 0.75 * _sigmoid((v - (0.90 - 0.12 * np.exp(-(((u - 0.42) / 0.3) ** 2)))) * 55)
     return np.asarray(ribs + diaphragm + 0.05 * _texture(u.shape, rng, 2.6), np.float32)
 
@@ -160,6 +160,12 @@ def heart_shadow(u: FloatArray, v: FloatArray) -> FloatArray:
     x, y = (u - 0.58) / 0.31, (v - 0.55) / 0.34
     distance = np.sqrt(np.maximum(x * x + y * y - 0.5 * x * y, 0))
     return np.asarray(0.80 * _sigmoid((1 - distance) * 12) * (1 - 0.2 * np.minimum(distance, 1)), np.float32)
+
+
+def _bar(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """1 in the middle, 0 beyond 1.5 to either side."""
+    square = x * x
+    return np.asarray(np.exp(-square * square))
 
 
 def _sigmoid(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -10,6 +10,7 @@ class BeamSchedule:
     """`pulse_hz` images a second while the beam is on, each repeated on an output of `output_hz` frames a second.
 
     A run of `beam_on_s` is followed by `beam_off_s` in which the last image is held; with 0 the beam is never off.
+    However short it is, a run has at least one image.
     """
 
     pulse_hz: float

@@ -95,7 +95,7 @@ class V4l2Capture(CaptureSource):
     def _device_error(self, error: Exception) -> DeviceError:
         number = error.errno if isinstance(error, OSError) else None
         problem, remedy = CAUSES.get(number or 0, (f"fails ({error})", ""))
-        return DeviceError(f"capture device {self._path} {problem}", remedy)
+        return DeviceError(f"capture device {self._path!r} {problem}", remedy)
 
 
 class _Session:

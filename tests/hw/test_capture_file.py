@@ -1,0 +1,155 @@
+"""Clips: exact grey levels, their own rate, loops without a seam, and errors that say whose fault it is."""
+
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hw.capture.file import FileCapture
+from hw.errors import DeviceAddressError, DeviceError
+from hw.fake import ManualClock
+from hw.ports import GrayPicture
+from hw.select import capture_device
+
+MakePictures = Callable[..., list[GrayPicture]]
+WriteClip = Callable[..., Path]
+
+
+def capture(path: Path, rate_hz: float | None = None, *, loop: bool = True) -> FileCapture:
+    return FileCapture(str(path), rate_hz, loop=loop, clock=ManualClock())
+
+
+def test_a_clip_is_looped_unchanged_and_time_goes_on(make_pictures: MakePictures, write_clip: WriteClip) -> None:
+    pictures = make_pictures(7)
+    device = capture(write_clip(pictures, rate_hz=25))
+    timing = device.open()
+    assert (timing.width, timing.height, timing.rate_hz) == (64, 48, 25)
+    frames = [device.read(1.0) for _ in range(3)]
+    first_ns = frames[0].capture_ns if frames[0] else 0
+    for number in range(3, 30):
+        frame = device.read(1.0)
+        assert frame is not None
+        assert np.array_equal(frame.pixels, pictures[number % 7])
+        assert frame.sequence == number
+        assert frame.capture_ns == first_ns + number * 40_000_000
+    device.close()
+
+
+def test_the_rate_of_the_address_wins(make_pictures: MakePictures, write_clip: WriteClip) -> None:
+    device = capture_device(f"file:{write_clip(make_pictures(3), rate_hz=25)}?rate=7.5")
+    assert device.open().rate_hz == 7.5
+    device.close()
+
+
+def test_a_late_reader_loses_time_but_no_picture(make_pictures: MakePictures, write_clip: WriteClip) -> None:
+    pictures = make_pictures(9)
+    clock = ManualClock()
+    device = FileCapture(str(write_clip(pictures)), 10, loop=True, clock=clock)
+    device.open()
+    device.read(1.0)
+    clock.advance(0.45)
+    frame = device.read(1.0)
+    assert frame is not None
+    assert frame.sequence == 4
+    assert np.array_equal(frame.pixels, pictures[1])
+    device.close()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_clip_that_is_not_looped_ends(make_pictures: MakePictures, write_clip: WriteClip, count: int) -> None:
+    pictures = make_pictures(count)
+    device = capture_device(f"file:{write_clip(pictures, rate_hz=200)}?loop=no")
+    device.open()
+    for picture in pictures:
+        frame = device.read(1.0)
+        assert frame is not None
+        assert np.array_equal(frame.pixels, picture)
+    with pytest.raises(DeviceError, match="end of clip"):
+        device.read(1.0)
+    device.close()
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "color_range", "levels"),
+    [
+        ("yuv420p", 1, {0: 0, 16: 0, 17: 1, 126: 128, 235: 255, 255: 255}),
+        ("yuv420p", 2, {0: 0, 1: 1, 16: 16, 128: 128, 254: 254, 255: 255}),
+        ("yuv444p", 2, {0: 0, 1: 1, 16: 16, 128: 128, 254: 254, 255: 255}),
+    ],
+)
+def test_luma_becomes_full_range_grey(
+    tmp_path: Path, pixel_format: str, color_range: int, levels: dict[int, int]
+) -> None:
+    path = tmp_path / "colour.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 256, 16, pixel_format
+        stream.codec_context.color_range = color_range
+        frame = av.VideoFrame(256, 16, pixel_format)
+        frame.color_range = color_range
+        frame.planes[0].update(np.tile(np.arange(256, dtype=np.uint8), (16, 1)).tobytes())
+        for plane in frame.planes[1:]:
+            plane.update(np.full((plane.height, plane.line_size), 128, np.uint8).tobytes())
+        frame.pts, frame.time_base = 0, Fraction(1, 10)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    device = capture(path)
+    device.open()
+    read = device.read(1.0)
+    assert read is not None
+    assert {level: int(read.pixels[8, level]) for level in levels} == levels
+    device.close()
+
+
+def test_any_name_of_a_file_will_do(make_pictures: MakePictures, write_clip: WriteClip) -> None:
+    device = capture(write_clip(make_pictures(2), name="http:a=b%20&c 'ä'.mkv"))
+    device.open()
+    assert device.read(1.0) is not None
+    device.close()
+
+
+def test_a_missing_file_is_the_users_to_mend(
+    tmp_path: Path, make_pictures: MakePictures, write_clip: WriteClip
+) -> None:
+    with pytest.raises(DeviceAddressError, match="there is no file"):
+        capture(tmp_path / "no-such.mkv")
+    with pytest.raises(DeviceAddressError, match="there is no file"):
+        capture(tmp_path)
+    path = write_clip(make_pictures(2))
+    device = capture(path)
+    path.unlink()
+    with pytest.raises(DeviceAddressError, match="there is no file"):
+        device.open()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 20, b"\0" * 128 + b"DICM" + b"junk" * 9])
+def test_what_is_no_clip_is_the_users_to_mend(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "thing"
+    path.write_bytes(content)
+    with pytest.raises(DeviceAddressError, match=r"is not a clip|has no DICOM pictures") as caught:
+        capture(path).open()
+    assert caught.value.remedy
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    with pytest.raises(DeviceAddressError, match="it holds no video"):
+        capture(path).open()
+
+
+def test_a_clip_without_a_picture_is_no_clip(make_pictures: MakePictures, write_clip: WriteClip) -> None:
+    path = write_clip(make_pictures(1))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(bytes.fromhex("1f43b675"))])  # Matroska's first cluster: after the headers
+    with pytest.raises(DeviceAddressError, match=r"holds no picture|is not a clip"):
+        capture(path).open()
