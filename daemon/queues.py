@@ -26,6 +26,11 @@ class LatestSlot(Generic[T]):
             self._item = item
             self._ready.notify()
 
+    def wake(self) -> None:
+        """Let a waiting `take` return at once, with None."""
+        with self._ready:
+            self._ready.notify()
+
     def take(self, timeout_s: float) -> T | None:
         """The newest item, or None when none came in time."""
         with self._ready:

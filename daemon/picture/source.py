@@ -1,4 +1,4 @@
-"""What the sender knows of its source: live, held, lost. Pure; the capture stage tells it what it sees.
+"""What the sender knows of its source: live, held, lost. Pure; the capture and encode stages tell it what they see.
 
 The rule that everything rests on: liveness counts deliveries of the capture device, upstream of any look at pixels.
 A source that repeats its last image is HELD as long as frames come; when no frame comes it is CAPTURE LOST, however
@@ -10,14 +10,16 @@ from daemon.picture.pulse import ImageInterval
 from daemon.states import SourceState
 from hw.ports import CaptureTiming
 
-NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost
+NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost ...
+NO_FRAME_LIMIT_INTERVALS = 2.5  # ... or for this many frame intervals of a slow source
 HELD_LIMIT_NS = 250_000_000  # without a new image for this long it is held, however slow the pulses are
 HELD_AFTER_INTERVALS = 1.5
+ENCODER_LIMIT_NS = 250_000_000
 FRAME_ID_MASK = 0xFFFF_FFFF
 
 
 class SourceWatch:
-    """Counts frames and new images of one source and says what state it is in."""
+    """Counts frames, new images and encoded images of one source, and says what state it is in."""
 
     def __init__(self, now_ns: int) -> None:
         # Frame ids go on increasing when this process is restarted in the middle of a case.
@@ -26,42 +28,61 @@ class SourceWatch:
         self._interval = ImageInterval()
         self._timing: CaptureTiming | None = None
         self._lost_cause = ""
+        self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
         self._image_ns: int | None = None
+        self._encoded_image_ns: int | None = None
+        self._encoder_behind_ns: int | None = None
         self.frames = 0
         self.images = 0
+
+    @property
+    def interval_ns(self) -> int:
+        """The longest recent interval between new images; 0 while it is not known."""
+        return self._interval.interval_ns
 
     def note_open(self, timing: CaptureTiming) -> None:
         self._timing = timing
         self._lost_cause = ""
+        self._no_frame_limit_ns = max(NO_FRAME_LIMIT_NS, int(NO_FRAME_LIMIT_INTERVALS * 1e9 / timing.rate_hz))
 
     def note_lost(self, cause: str) -> None:
         """The capture stage gave up: `cause` is what the operator reads ("no signal")."""
         self._lost_cause = cause
         self._frame_ns = None
 
-    def note_frame(self, capture_ns: int, *, is_new: bool) -> int:
-        """A frame was delivered. Returns the frame_id of the image that it shows."""
+    def note_frame(self, capture_ns: int, *, is_new: bool) -> None:
+        """A frame was delivered; `is_new`: it shows another image than the one before."""
         self.frames += 1
         self._frame_ns = capture_ns
         if is_new:
             self.images += 1
-            self._frame_id = (self._frame_id + 1) & FRAME_ID_MASK
             self._image_ns = capture_ns
             self._interval.note_new(capture_ns)
+            if self._encoder_behind_ns is None:
+                self._encoder_behind_ns = capture_ns
+
+    def note_encoded(self, capture_ns: int) -> int:
+        """The image captured at `capture_ns` was encoded (perhaps again). Returns its frame_id.
+
+        Frame ids count access units, one by one, so that the receiver sees a gap when one is missing.
+        """
+        self._frame_id = (self._frame_id + 1) & FRAME_ID_MASK
+        self._encoded_image_ns = capture_ns
+        self._encoder_behind_ns = None
         return self._frame_id
 
     def assess(self, now_ns: int) -> SourceStatus:
-        """The status to send: the state, its cause, and the newest image with its time."""
+        """The status to send: the state, its cause, and the newest encoded image with its time."""
         state, cause = self._state(now_ns)
-        self._sequence += 1
+        self._sequence = (self._sequence + 1) & 0xFFFF_FFFF
         return SourceStatus(
-            sequence=self._sequence & 0xFFFF_FFFF,
+            sequence=self._sequence,
             sent_ns=now_ns,
             state=state,
             software_encoder=True,
             frame_id=self._frame_id,
-            image_capture_ns=self._image_ns or 0,
+            image_capture_ns=self._encoded_image_ns or 0,
             frame_ns=self._frame_ns or 0,
             image_interval_us=min(self._interval.interval_ns // 1000, 0xFFFF_FFFF),
             width=self._timing.width if self._timing else 0,
@@ -74,9 +95,12 @@ class SourceWatch:
             return SourceState.CAPTURE_LOST, self._lost_cause
         if self._timing is None or self._image_ns is None:
             return SourceState.STARTING, "the capture is starting"
-        if self._frame_ns is None or now_ns - self._frame_ns > NO_FRAME_LIMIT_NS:
+        if self._frame_ns is None or now_ns - self._frame_ns > self._no_frame_limit_ns:
             return SourceState.CAPTURE_LOST, f"no frame from the source, last seen {self._timing}"
-        held_after_ns = min(int(HELD_AFTER_INTERVALS * self._interval.interval_ns), HELD_LIMIT_NS)
+        if self._encoder_behind_ns is not None and now_ns - self._encoder_behind_ns > ENCODER_LIMIT_NS:
+            return SourceState.CAPTURE_LOST, "the encoder does not answer"
+        interval_ns = self._interval.interval_ns or HELD_LIMIT_NS
+        held_after_ns = min(int(HELD_AFTER_INTERVALS * interval_ns), HELD_LIMIT_NS)
         if self._frame_ns != self._image_ns and now_ns - self._image_ns > held_after_ns:
             return SourceState.HELD, "X-ray off, last image held"
         return SourceState.LIVE, ""

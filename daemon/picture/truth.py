@@ -11,7 +11,8 @@ the offset that the link measures.
 from collections import deque
 from dataclasses import dataclass
 
-from daemon.link.rtcp import SourceStatus
+from daemon.link.rtcp import SourceStatus, ViewStatus
+from daemon.messages import LinkReport
 from daemon.states import PictureState, SourceState
 
 LINK_SILENCE_LIMIT_NS = 250_000_000  # no authenticated packet for this long: LINK STALLED
@@ -21,26 +22,13 @@ OVERDUE_LIMIT_NS = 250_000_000  # an announced image not on the screen after thi
 LIVE_AGE_LIMIT_NS = 300_000_000  # no picture is LIVE when it has been on the screen for longer
 ANNOUNCEMENTS_KEPT = 64
 HALF_RANGE = 1 << 31
+NO_PICTURE_MS = 0xFFFF_FFFF  # as an age on the wire
+NOT_KNOWN_MS = 0xFFFF  # as a latency on the wire
 
 
 def is_newer(frame_id: int, than: int) -> bool:
     """Serial number comparison of two 32-bit frame ids (RFC 1982)."""
     return frame_id != than and (frame_id - than) % (1 << 32) < HALF_RANGE
-
-
-@dataclass(frozen=True, slots=True)
-class LinkView:
-    """What the link process knows, sent to the presenter several times a second.
-
-    `clock_offset_ns` is the sender's monotonic clock minus ours; `stream` names the sender's current run of the link,
-    so that a restarted sender's small frame ids are not taken for old ones.
-    """
-
-    stream: int
-    last_authenticated_ns: int | None
-    clock_offset_ns: int | None
-    clock_bound_ns: int
-    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +48,24 @@ class _Image:
     stream: int
     frame_id: int
     capture_ns: int  # the sender's clock
-    at_ns: int  # ours: when it was announced, delivered or shown
+    at_ns: int  # ours: when it was announced or shown
 
 
 class PictureTruth:
     """Collects what is delivered and shown; `assess` draws the conclusion."""
 
     def __init__(self) -> None:
-        self._link: LinkView | None = None
+        self._link: LinkReport | None = None
         self._link_heard_ns: int | None = None
         self._source: SourceStatus | None = None
         self._source_stream = 0
         self._source_heard_ns: int | None = None
         self._announced: deque[_Image] = deque(maxlen=ANNOUNCEMENTS_KEPT)
-        self._delivered: _Image | None = None
         self._delivered_unshown_ns: int | None = None
         self._shown: _Image | None = None
 
-    def note_link(self, view: LinkView, now_ns: int) -> None:
-        self._link = view
+    def note_link(self, report: LinkReport, now_ns: int) -> None:
+        self._link = report
         self._link_heard_ns = now_ns
 
     def note_source(self, status: SourceStatus, stream: int, now_ns: int) -> None:
@@ -94,9 +81,8 @@ class PictureTruth:
         if status.image_capture_ns and is_news and not self._is_shown(stream, status.frame_id):
             self._announced.append(_Image(stream, status.frame_id, status.image_capture_ns, now_ns))
 
-    def note_delivered(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
+    def note_delivered(self, now_ns: int) -> None:
         """A whole access unit reached the decoder's queue."""
-        self._delivered = _Image(stream, frame_id, capture_ns, now_ns)
         if self._delivered_unshown_ns is None:
             self._delivered_unshown_ns = now_ns
 
@@ -106,6 +92,10 @@ class PictureTruth:
         self._delivered_unshown_ns = None
         while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
             self._announced.popleft()
+
+    def note_display_lost(self) -> None:
+        """The display failed: nothing is on any screen."""
+        self._shown = None
 
     def assess(self, now_ns: int) -> Truth:
         state, cause = self._state(now_ns)
@@ -179,3 +169,18 @@ class PictureTruth:
     def _is_shown(self, stream: int, frame_id: int) -> bool:
         shown = self._shown
         return shown is not None and shown.stream == stream and not is_newer(frame_id, shown.frame_id)
+
+
+def view_status(truth: Truth, sequence: int, now_ns: int) -> ViewStatus:
+    """The same for the operator's end, as it goes on the wire."""
+    knows_latency = truth.latency_ns is not None and truth.latency_bound_ns is not None
+    return ViewStatus(
+        sequence=sequence,
+        sent_ns=now_ns,
+        state=truth.state,
+        frame_id=truth.frame_id,
+        age_ms=NO_PICTURE_MS if truth.age_ns is None else min(truth.age_ns // 1_000_000, NO_PICTURE_MS - 1),
+        latency_ms=min((truth.latency_ns or 0) // 1_000_000, NOT_KNOWN_MS - 1) if knows_latency else NOT_KNOWN_MS,
+        latency_bound_ms=min(-(-(truth.latency_bound_ns or 0) // 1_000_000), NOT_KNOWN_MS - 1),
+        cause=truth.cause,
+    )

@@ -1,0 +1,116 @@
+"""What crosses a process border of the appliance. Frozen, small, and the only thing that does.
+
+    video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
+    link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
+    all   --- Statistics, Event, TruthReport ---> supervisor
+"""
+
+import msgspec
+
+from daemon.config import Config
+from daemon.link.rtcp import SourceStatus, ViewStatus
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """Supervisor to a worker, once, first: what to be."""
+
+    config: Config
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Supervisor to a worker: end in good order."""
+
+
+class AccessUnit(msgspec.Struct, frozen=True, tag="unit"):
+    """An encoded image on its way to the packetizer. `capture_ns`: this machine's monotonic clock."""
+
+    frame_id: int
+    capture_ns: int
+    is_idr: bool
+    data: bytes
+
+
+class SourceReport(msgspec.Struct, frozen=True, tag="source"):
+    """The sender's heartbeat: what its source does. `stream`: see DeliveredUnit (0 at the sender)."""
+
+    status: SourceStatus
+    stream: int = 0
+
+
+class EncoderOrder(msgspec.Struct, frozen=True, tag="encoder"):
+    """What the link wants of the encoder."""
+
+    bitrate_bps: int
+    image_rate_hz: float | None  # an upper limit; None: as many as there are
+    wants_idr: bool
+
+
+class DeliveredUnit(msgspec.Struct, frozen=True, tag="delivered"):
+    """A whole access unit at the receiver. `capture_ns` is the sender's clock, `delivered_ns` ours.
+
+    `stream` is the sender's SSRC: it changes when the sender's link starts anew.
+    """
+
+    stream: int
+    frame_id: int
+    capture_ns: int
+    delivered_ns: int
+    is_idr: bool
+    data: bytes
+
+
+class LinkReport(msgspec.Struct, frozen=True, tag="link"):
+    """The receiver's link to its presenter, at least every 50 ms; times as in `picture.truth.LinkView`."""
+
+    stream: int
+    last_authenticated_ns: int | None
+    clock_offset_ns: int | None
+    clock_bound_ns: int
+    cause: str
+
+
+class ViewReport(msgspec.Struct, frozen=True, tag="view"):
+    """The receiver's presenter to its link: what the expert sees, and whether the decoder needs an IDR."""
+
+    status: ViewStatus
+    wants_idr: bool = False
+
+
+class TruthReport(msgspec.Struct, frozen=True, tag="truth"):
+    """The picture truth at this end, for the supervisor. Ages in milliseconds, None: not known."""
+
+    state: int
+    cause: str
+    frame_id: int
+    age_ms: int | None
+    latency_ms: int | None
+    latency_bound_ms: int | None
+    at_ns: int
+
+
+class Event(msgspec.Struct, frozen=True, tag="event"):
+    """Something happened that a person may ask about later."""
+
+    what: str
+    cause: str
+    at_ns: int
+
+
+class Statistics(msgspec.Struct, frozen=True, tag="statistics"):
+    """A worker's figures of the last second, by name; the unit is in the name."""
+
+    worker: str
+    figures: dict[str, float]
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """A worker cannot work with this configuration; restarting it would not help."""
+
+    problem: str
+    exit_code: int
+
+
+ToWorker = Start | Stop
+FromWorker = TruthReport | Event | Statistics | Failed
+ToLink = AccessUnit | SourceReport | ViewReport
+ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport

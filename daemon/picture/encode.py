@@ -1,0 +1,62 @@
+"""Keeps an encoder fit for its images: opened for their size and rate, at the bit rate of the moment.
+
+The encoder spends bits per image, not per second: it is opened for a nominal image rate and told the bit rate that gives
+each image its share at the rate at which images really come. When that rate changes for good (cine to fluoroscopy), the
+encoder is opened anew, which costs one IDR.
+"""
+
+from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
+
+REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system
+REOPEN_AFTER_NS = 1_000_000_000
+
+
+class ImageEncoder:
+    """Used by one thread. After a DeviceError the next `encode` opens the encoder anew, with an IDR."""
+
+    def __init__(self, encoder: Encoder, preset: str, *, lossless: bool) -> None:
+        self._encoder = encoder
+        self._preset = preset
+        self._lossless = lossless
+        self._settings: EncoderSettings | None = None
+        self._rate_differs_since_ns: int | None = None
+
+    def encode(
+        self, pixels: GrayPicture, capture_ns: int, *, image_rate_hz: float, bitrate_bps: int, force_idr: bool
+    ) -> EncodedPicture:
+        """The access unit of `pixels`. Raises DeviceError."""
+        settings = self._settings
+        if settings is None or self._is_another_mode(settings, pixels, capture_ns, image_rate_hz):
+            settings = self._open(pixels, image_rate_hz, bitrate_bps)
+        else:
+            self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
+        try:
+            return self._encoder.encode(pixels, force_idr=force_idr)
+        except BaseException:
+            self._settings = None
+            raise
+
+    def close(self) -> None:
+        self._encoder.close()
+        self._settings = None
+
+    def _open(self, pixels: GrayPicture, image_rate_hz: float, bitrate_bps: int) -> EncoderSettings:
+        height, width = pixels.shape
+        settings = EncoderSettings(width, height, image_rate_hz, bitrate_bps, self._preset, self._lossless)
+        self._settings = None
+        self._encoder.open(settings)
+        self._settings = settings
+        self._rate_differs_since_ns = None
+        return settings
+
+    def _is_another_mode(
+        self, settings: EncoderSettings, pixels: GrayPicture, capture_ns: int, image_rate_hz: float
+    ) -> bool:
+        if pixels.shape != (settings.height, settings.width):
+            return True
+        if 1 / REOPEN_FACTOR < image_rate_hz / settings.image_rate_hz < REOPEN_FACTOR:
+            self._rate_differs_since_ns = None
+            return False
+        if self._rate_differs_since_ns is None:
+            self._rate_differs_since_ns = capture_ns
+        return capture_ns - self._rate_differs_since_ns > REOPEN_AFTER_NS

@@ -1,0 +1,149 @@
+"""The last stage: the picture and its true state on a screen, drawn from this stage's own clock.
+
+The banner moves on also when nothing else does: at least every TICK_S the truth is assessed anew, drawn, and reported.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.log import RepeatedProblem
+from daemon.messages import TruthReport
+from daemon.picture.truth import Truth
+from daemon.queues import LatestSlot
+from daemon.states import PictureState
+from hw.errors import DeviceError
+from hw.ports import Banner, Display, GrayPicture, Tone
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.04
+REOPEN_AFTER_S = 0.5
+GREEN_LATENCY_NS = 150_000_000
+AMBER_LATENCY_NS = 250_000_000
+
+_TONES = {
+    PictureState.LIVE: Tone.GOOD,
+    PictureState.HELD: Tone.NOTICE,
+    PictureState.DEGRADED: Tone.WARNING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPicture:
+    """A picture ready to show. `capture_ns` is the sender's clock."""
+
+    pixels: GrayPicture
+    frame_id: int
+    stream: int
+    capture_ns: int
+
+
+class Presenter:
+    """Owns the display. `run` is the stage's thread.
+
+    `shown` is called with each new picture just before it is drawn, `lost` when the display failed and shows nothing;
+    `assess` says what is true now; `report` is told so at every tick.
+    """
+
+    def __init__(
+        self,
+        display: Display,
+        pictures: LatestSlot[DecodedPicture],
+        *,
+        shown: Callable[[DecodedPicture, int], None],
+        lost: Callable[[], None],
+        assess: Callable[[int], Truth],
+        report: Callable[[Truth, int], None],
+    ) -> None:
+        self._display = display
+        self._pictures = pictures
+        self._shown = shown
+        self._lost = lost
+        self._assess = assess
+        self._report = report
+        self._problem = RepeatedProblem(logger)
+        self._on_screen: GrayPicture | None = None
+        self.pictures_shown = 0
+
+    def run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                self._display.open()
+                while not stopping.is_set():
+                    self._show_next()
+            except DeviceError as error:
+                self._problem.note(f"display: {error}")
+                self._lost()
+                self._tell_without_display(stopping)
+            finally:
+                self._display.close()
+
+    def _show_next(self) -> None:
+        picture = self._pictures.take(TICK_S)
+        now_ns = time.monotonic_ns()
+        if picture is not None:
+            self._on_screen = picture.pixels
+            self.pictures_shown += 1
+            self._shown(picture, now_ns)
+        truth = self._assess(now_ns)
+        self._display.show(self._on_screen, banner_of(truth), is_new=picture is not None)
+        self._report(truth, now_ns)
+
+    def _tell_without_display(self, stopping: threading.Event) -> None:
+        """Nothing can be shown for a while: the others must know it all the same."""
+        until_ns = time.monotonic_ns() + int(REOPEN_AFTER_S * 1e9)
+        while not stopping.wait(TICK_S) and (now_ns := time.monotonic_ns()) < until_ns:
+            self._report(self._assess(now_ns), now_ns)
+
+
+def banner_of(truth: Truth) -> Banner:
+    return Banner(
+        tone=_TONES.get(truth.state, Tone.ALARM),
+        state=truth.state.words,
+        cause=truth.cause,
+        age_ms=_milliseconds(truth.age_ns),
+        latency_ms=_milliseconds(truth.latency_ns),
+        latency_bound_ms=_milliseconds(truth.latency_bound_ns),
+        latency_tone=_latency_tone(truth.latency_ns),
+    )
+
+
+def truth_report(truth: Truth, now_ns: int) -> TruthReport:
+    """The same for the supervisor."""
+    return TruthReport(
+        state=truth.state,
+        cause=truth.cause,
+        frame_id=truth.frame_id,
+        age_ms=_milliseconds(truth.age_ns),
+        latency_ms=_milliseconds(truth.latency_ns),
+        latency_bound_ms=_milliseconds(truth.latency_bound_ns),
+        at_ns=now_ns,
+    )
+
+
+def truth_of(report: TruthReport, now_ns: int) -> Truth:
+    """A truth as another process reported it, its age brought up to now."""
+    since_ns = now_ns - report.at_ns
+    return Truth(
+        PictureState(report.state),
+        report.cause,
+        report.frame_id,
+        age_ns=None if report.age_ms is None else report.age_ms * 1_000_000 + since_ns,
+        latency_ns=None if report.latency_ms is None else report.latency_ms * 1_000_000,
+        latency_bound_ns=None if report.latency_bound_ms is None else report.latency_bound_ms * 1_000_000,
+    )
+
+
+def _milliseconds(ns: int | None) -> int | None:
+    return None if ns is None else round(ns / 1e6)
+
+
+def _latency_tone(latency_ns: int | None) -> Tone:
+    if latency_ns is None:
+        return Tone.NOTICE
+    if latency_ns <= GREEN_LATENCY_NS:
+        return Tone.GOOD
+    return Tone.WARNING if latency_ns <= AMBER_LATENCY_NS else Tone.ALARM

@@ -1,0 +1,219 @@
+"""The sender's half of the corridor, read from top to bottom: capture, new image?, encode, to the link.
+
+Three threads. `capture` reads frames and decides new or held; `encode` takes the newest image and hands the access unit to
+the link process; `heartbeat` tells the peer what the source does, also when the other two are stuck. The main thread shows
+the operator what the expert sees.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from daemon.channel import Channel
+from daemon.config import Config
+from daemon.log import RepeatedProblem
+from daemon.messages import AccessUnit, EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport
+from daemon.picture.encode import ImageEncoder
+from daemon.picture.present import DecodedPicture, Presenter, truth_of
+from daemon.picture.pulse import PulseDetector
+from daemon.picture.source import SourceWatch
+from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
+from daemon.queues import LatestSlot
+from daemon.stages import Stages, StageTimer
+from daemon.states import PictureState
+from daemon.worker import Supervision
+from hw.encoders import X264Encoder
+from hw.errors import DeviceError
+from hw.ports import CaptureDevice, CaptureTiming, EncodedPicture, GrayPicture
+from hw.select import capture_device, display_device
+
+logger = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 0.1
+REOPEN_AFTER_S = 0.3
+HEARTBEAT_S = 0.025
+ENCODE_WAIT_S = 0.1
+LINK_FULL_WAIT_S = 0.05
+MAX_IMAGE_RATE_HZ = 60.0
+RATE_LIMIT_SLACK = 0.9  # of the interval: images come with jitter
+
+
+def run_sender_video(config: Config, supervision: Supervision, link: Channel[ToVideo]) -> None:
+    """The video process of a sender; returns when it is told to stop. Raises CathlinkError for a wrong config."""
+    SenderVideo(config, supervision, link).run()
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedImage:
+    """An image that was not there before."""
+
+    pixels: GrayPicture
+    capture_ns: int
+
+
+class SenderVideo:
+    def __init__(self, config: Config, supervision: Supervision, link: Channel[ToVideo]) -> None:
+        self._config = config
+        self._supervision = supervision
+        self._link = link
+        self._capture: CaptureDevice = capture_device(config.capture.device)
+        self._display = display_device(config.display.device)
+        self._images: LatestSlot[CapturedImage] = LatestSlot()
+        self._operator_pictures: LatestSlot[DecodedPicture] = LatestSlot()
+        self._watch = SourceWatch(time.monotonic_ns())
+        self._watch_lock = threading.Lock()
+        self._timing: CaptureTiming | None = None
+        self._order = EncoderOrder(config.encoder.bitrate_bps, None, wants_idr=False)
+        self._idr_wanted = threading.Event()
+        self._last_encoded: CapturedImage | None = None
+        self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
+        self._encode_time = StageTimer()
+        self._stages = Stages(supervision.stopping)
+
+    def run(self) -> None:
+        self._supervision.listen(on_stop=self._capture.close)
+        for stage in (self._run_capture, self._run_encode, self._run_heartbeat, self._run_orders, self._run_statistics):
+            self._stages.start(stage)
+        self._run_operator_view()
+        self._capture.close()
+        self._stages.join()
+
+    # --- capture: frames in, new images out ---
+
+    def _run_capture(self) -> None:
+        problem = RepeatedProblem(logger)
+        while not self._supervision.stopping.is_set():
+            try:
+                self._timing = self._capture.open()
+                with self._watch_lock:
+                    self._watch.note_open(self._timing)
+                self._supervision.report(Event("capture opened", str(self._timing), time.monotonic_ns()))
+                self._read_frames()
+            except DeviceError as error:
+                with self._watch_lock:
+                    self._watch.note_lost(str(error))
+                problem.note(f"capture: {error}")
+            self._capture.close()
+            self._supervision.stopping.wait(REOPEN_AFTER_S)
+
+    def _read_frames(self) -> None:
+        detector = PulseDetector()
+        while not self._supervision.stopping.is_set():
+            frame = self._capture.read(READ_TIMEOUT_S)
+            if frame is None:
+                continue
+            is_new = detector.is_new(frame.pixels)
+            if is_new:
+                self._images.put(CapturedImage(frame.pixels, frame.capture_ns))
+            with self._watch_lock:
+                self._watch.note_frame(frame.capture_ns, is_new=is_new)
+
+    # --- encode: the newest image becomes an access unit ---
+
+    def _run_encode(self) -> None:
+        problem = RepeatedProblem(logger)
+        encoder = ImageEncoder(X264Encoder(), self._config.encoder.preset, lossless=self._config.encoder.lossless)
+        while not self._supervision.stopping.is_set():
+            image = self._next_to_encode()
+            if image is None:
+                continue
+            force_idr = self._idr_wanted.is_set()
+            self._idr_wanted.clear()
+            try:
+                with self._encode_time:
+                    encoded = encoder.encode(
+                        image.pixels,
+                        image.capture_ns,
+                        image_rate_hz=self._image_rate_hz(),
+                        bitrate_bps=self._order.bitrate_bps,
+                        force_idr=force_idr,
+                    )
+            except DeviceError as error:
+                problem.note(f"encoder: {error}")
+                self._idr_wanted.set()
+                self._supervision.stopping.wait(REOPEN_AFTER_S)
+                continue
+            self._hand_to_link(image, encoded)
+
+    def _next_to_encode(self) -> CapturedImage | None:
+        """A new image; or the last one again, when the receiver needs an IDR and the source holds its image."""
+        image = self._images.take(ENCODE_WAIT_S)
+        last = self._last_encoded
+        if image is None:
+            return last if self._idr_wanted.is_set() else None
+        limit_hz = self._order.image_rate_hz
+        if last and limit_hz and image.capture_ns - last.capture_ns < RATE_LIMIT_SLACK * 1e9 / limit_hz:
+            return None
+        return image
+
+    def _image_rate_hz(self) -> float:
+        """At which distinct images come, as far as it is known."""
+        limit_hz = self._order.image_rate_hz or MAX_IMAGE_RATE_HZ
+        interval_ns = self._watch.interval_ns
+        if interval_ns:
+            return min(1e9 / interval_ns, limit_hz)
+        return min(self._timing.rate_hz if self._timing else MAX_IMAGE_RATE_HZ, limit_hz)
+
+    def _hand_to_link(self, image: CapturedImage, encoded: EncodedPicture) -> None:
+        with self._watch_lock:
+            frame_id = self._watch.note_encoded(image.capture_ns)
+        unit = AccessUnit(frame_id, image.capture_ns, encoded.is_idr, encoded.data)
+        if not self._link.send(unit, LINK_FULL_WAIT_S):
+            self._idr_wanted.set()  # the receiver will miss this one: start a new chain
+        if image is not self._last_encoded:
+            self._last_encoded = CapturedImage(image.pixels.copy(), image.capture_ns)
+            self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
+
+    # --- heartbeat: what the source does, told to the receiver ---
+
+    def _run_heartbeat(self) -> None:
+        while not self._supervision.stopping.wait(HEARTBEAT_S):
+            with self._watch_lock:
+                status = self._watch.assess(time.monotonic_ns())
+            self._link.send(SourceReport(status))
+
+    # --- orders from the link, and the operator's view ---
+
+    def _run_orders(self) -> None:
+        while True:
+            match self._link.receive():
+                case EncoderOrder() as order:
+                    self._order = order
+                    if order.wants_idr:
+                        self._idr_wanted.set()
+                        self._images.wake()
+                case TruthReport() as report:
+                    self._expert_view = report
+
+    def _run_operator_view(self) -> None:
+        Presenter(
+            self._display,
+            self._operator_pictures,
+            shown=lambda picture, now_ns: None,
+            lost=lambda: None,
+            assess=self._assess_expert_view,
+            report=lambda truth, now_ns: None,
+        ).run(self._supervision.stopping)
+
+    def _assess_expert_view(self, now_ns: int) -> Truth:
+        """What the link last said the expert sees; its silence is told as such."""
+        report = self._expert_view
+        if now_ns - report.at_ns > LINK_PROCESS_LIMIT_NS:
+            return Truth(PictureState.LINK_STALLED, "this box's link process does not answer", 0, None, None, None)
+        return truth_of(report, now_ns)
+
+    def _run_statistics(self) -> None:
+        frames = images = 0
+        while not self._supervision.stopping.wait(1.0):
+            watch = self._watch
+            figures = {
+                "frames_per_s": float(watch.frames - frames),
+                "images_per_s": float(watch.images - images),
+                "images_dropped": float(self._images.drops),
+                "link_pipe_drops": float(self._link.drops),
+                "target_kbps": self._order.bitrate_bps / 1000,
+                **self._encode_time.figures("encode"),
+            }
+            frames, images = watch.frames, watch.images
+            self._supervision.report(Statistics("video", figures))

@@ -1,0 +1,123 @@
+"""The local status socket: what `cathlink status` asks. One line of JSON for each line it is sent."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daemon.errors import LinkError
+from hw.errors import CathlinkError
+
+Snapshot = dict[str, object]
+WATCH_EVERY_S = 0.5
+
+
+class StatusServer:
+    """Answers on a Unix socket that only this user and group can open."""
+
+    def __init__(self, path: str, snapshot: Callable[[], Snapshot]) -> None:
+        self._path = Path(path)
+        self._snapshot = snapshot
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Raises LinkError when another daemon answers at this path, or the path cannot be made."""
+        if _somebody_answers(self._path):
+            raise LinkError(f"{self._path}: another cathlink runs with this configuration", "stop it first")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            self._server = await asyncio.start_unix_server(self._serve, path=self._path)
+            os.chmod(self._path, 0o660)
+        except OSError as error:
+            raise LinkError(
+                f"status.socket: {self._path} cannot be made ({error.strerror})", "choose a writable place"
+            ) from error
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.readline():
+                writer.write(json.dumps(self._snapshot()).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+
+def _somebody_answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+class StatusClient:
+    """Asks a running daemon. Raises CathlinkError when none runs."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(2.0)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            raise CathlinkError(
+                f"no cathlink answers at {path} ({error.strerror})", "start it with 'cathlink run --config FILE'"
+            ) from error
+        self._file = self._socket.makefile("rwb")
+
+    def ask(self) -> dict[str, Any]:
+        try:
+            self._file.write(b"status\n")
+            self._file.flush()
+            answer: dict[str, Any] = json.loads(self._file.readline())
+        except (OSError, ValueError) as error:
+            raise CathlinkError(f"the daemon stopped answering ({error})") from error
+        return answer
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+def print_status(path: str, *, as_json: bool, watch: bool) -> None:
+    """The command `cathlink status`."""
+    client = StatusClient(path)
+    try:
+        while True:
+            answer = client.ask()
+            text = json.dumps(answer) if as_json else describe(answer)
+            if watch and not as_json and sys.stdout.isatty():
+                text = "\033[H\033[2J" + text
+            print(text, flush=True)
+            if not watch:
+                return
+            time.sleep(WATCH_EVERY_S)
+    finally:
+        client.close()
+
+
+def describe(answer: dict[str, Any]) -> str:
+    """The status for a person, a dozen lines at most."""
+    picture = answer["picture"]
+    lines = [f"{answer['role']}: {picture['state']}" + (f" - {picture['cause']}" if picture["cause"] else "")]
+    if picture["age_ms"] is not None:
+        lines.append(f"  age of the picture  {picture['age_ms']} ms")
+    if picture["latency_ms"] is not None:
+        lines.append(f"  glass to glass      {picture['latency_ms']} ms ±{picture['latency_bound_ms']}")
+    for name, worker in answer["workers"].items():
+        lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
+        for figure, value in worker["figures"].items():
+            lines.append(f"    {figure:<28}{value:g}")
+    return "\n".join(lines)
