@@ -2,7 +2,7 @@
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from hw.errors import DeviceError
 from hw.ports import GrayPicture
@@ -19,6 +19,6 @@ class GrayConverter:
         height, width = picture.shape
         if (frame.width, frame.height) != (width, height):
             raise DeviceError(f"the picture size changed from {width}x{height} to {frame.width}x{frame.height}")
-        gray = self._reformatter.reformat(frame, format="gray", dst_color_range=ColorRange.JPEG, threads=1)
+        gray = self._reformatter.reformat(frame, format="gray", threads=1)  # libswscale's grey is always full range
         plane = gray.planes[0]
         picture[:] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]

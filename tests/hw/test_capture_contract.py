@@ -22,6 +22,7 @@ WIDTH, HEIGHT = 64, 48
 RATE_HZ = 10
 CLIP_PICTURES = 11  # fewer than are read: the loop is part of it
 READ = 30
+DEADLINE_S = 5.0
 SLOW_HZ = 0.02  # so slow that the second frame never comes within a test
 
 
@@ -191,12 +192,15 @@ def test_close_ends_a_read_in_another_thread(
         except DeviceError as error:
             errors.append(error)
 
-    thread = threading.Thread(target=read_on)
-    thread.start()
-    wait_until(lambda: is_waiting(thread))
-    device.close()
-    thread.join(10)
-    assert not thread.is_alive()
+    # daemons: when the promise is broken the test fails, and does not hang
+    reader = threading.Thread(target=read_on, daemon=True)
+    closer = threading.Thread(target=device.close, daemon=True)
+    reader.start()
+    wait_until(lambda: is_waiting(reader))
+    closer.start()
+    for thread in (reader, closer):
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
     assert "closed" in str(errors[0])
 
 
