@@ -40,7 +40,7 @@ class Channel(Generic[M]):
     def __init__(self, end: socket.socket, messages: type[M] | object) -> None:
         self._end = end
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)  # type: ignore[arg-type]
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
         self._buffer = bytearray(IN_LINE_BYTES)
         self.drops = 0
         self.unreadable = 0

@@ -19,43 +19,40 @@ class Role(StrEnum):
     RECEIVER = "receiver"
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file: keys that it does not know are errors."""
-
-
-class IdentityConfig(_Section):
+class IdentityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     certificate: str
     key: str
     authority: str
 
 
-class LinkConfig(_Section):
+class LinkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The sender names its peer's address; the receiver listens. Both name the peer's certificate."""
 
     peer_name: str
     listen: str = ""
     peer: str = ""
+    rekey_after_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 3600
 
 
-class CaptureConfig(_Section):
+class CaptureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     device: str = ""
 
 
-class DisplayConfig(_Section):
+class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     device: str = "none:"
 
 
-class EncoderConfig(_Section):
+class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bitrate_bps: BitRate = 6_000_000
     preset: str = "superfast"
     lossless: bool = False
 
 
-class StatusConfig(_Section):
+class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket: str = "/run/cathlink/status.sock"
 
 
-class Config(_Section):
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     role: Role
     identity: IdentityConfig
     link: LinkConfig

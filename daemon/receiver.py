@@ -45,7 +45,7 @@ class ReceiverVideo:
         self._sequence = 0
         self._decode_time = StageTimer()
         self._delivered_to_shown = StageTimer()
-        self._stages = Stages(supervision.stopping)
+        self._stages = Stages(supervision.stopping, supervision.fail)
         self._presenter = Presenter(
             self._display,
             self._pictures,

@@ -69,7 +69,7 @@ class SenderVideo:
         self._last_encoded: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
         self._encode_time = StageTimer()
-        self._stages = Stages(supervision.stopping)
+        self._stages = Stages(supervision.stopping, supervision.fail)
 
     def run(self) -> None:
         self._supervision.listen(on_stop=self._capture.close)

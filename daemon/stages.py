@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from daemon.errors import ChannelClosed
+from hw.errors import CathlinkError, DeviceAddressError
+
 logger = logging.getLogger(__name__)
 
 JOIN_LIMIT_S = 0.5
@@ -17,14 +20,20 @@ class Stages:
     """Starts the stages and waits for them. A stage that ends by an exception nobody foresaw takes the process down:
     the supervisor starts a new one, which is better than half a corridor."""
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: threading.Event, fatal: Callable[[CathlinkError], None]) -> None:
+        """`fatal` is told of an address that can never work."""
         self._stopping = stopping
+        self._fatal = fatal
         self._threads: list[threading.Thread] = []
 
     def start(self, stage: Callable[[], None]) -> None:
         def live() -> None:
             try:
                 stage()
+            except ChannelClosed:
+                self._stopping.set()
+            except DeviceAddressError as error:
+                self._fatal(error)
             except BaseException:
                 if not self._stopping.is_set():
                     logger.exception("stage %s failed; this process ends", stage.__name__)

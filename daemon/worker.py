@@ -60,6 +60,11 @@ class Supervision:
         except ChannelClosed:
             self.stopping.set()
 
+    def fail(self, error: CathlinkError) -> None:
+        """Say that nothing can be done with this configuration, and end."""
+        self.report(Failed(str(error), error.exit_code))
+        self.stopping.set()
+
 
 def main(arguments: list[str]) -> int:
     name, supervisor_fd, peer_fd = arguments[0], int(arguments[1]), int(arguments[2])
@@ -76,7 +81,7 @@ def main(arguments: list[str]) -> int:
         logger.error("%s", error)
         return 1
     except CathlinkError as error:
-        supervision.report(Failed(str(error), error.exit_code))
+        supervision.fail(error)
         return error.exit_code
     return 0
 

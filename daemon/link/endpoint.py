@@ -1,0 +1,301 @@
+"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams and `now_ns` in, datagrams out.
+
+    SenderEndpoint:   access units and source status in;   encoder orders and view status out
+    ReceiverEndpoint: view status and IDR wishes in;       access units and source status out
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from daemon.link.clock import PeerClock
+from daemon.link.congestion import CongestionController
+from daemon.link.feedback import ArrivalLog, SentLog
+from daemon.link.pacer import UDP_IP_BYTES
+from daemon.link.rtcp import (
+    ClockQuestion,
+    ClockReply,
+    CongestionFeedback,
+    Nack,
+    PictureLoss,
+    RtcpMessage,
+    SourceStatus,
+    ViewStatus,
+    parse_rtcp,
+    serialize_rtcp,
+)
+from daemon.link.rtp import PT_VIDEO, DatagramKind, PacketError, parse_rtp, stamp_send_time
+from daemon.link.transport import FOREVER_NS, Address, SecureTransport
+from daemon.link.video_receiver import VideoReceiver
+from daemon.link.video_sender import VideoSender
+from daemon.messages import AccessUnit, EncoderOrder
+from provisioning.identity import Identity
+
+DEFAULT_RTT_NS = 50_000_000
+NACK_BATCH = 128  # sequence numbers in one message
+MAX_CLOCK_QUESTIONS_ANSWERED_HZ = 100
+HEADERS_PER_PACKET_BYTES = 100  # RTP with extensions, seal, UDP, IP: see docs/wire-format.md
+MIN_ENCODER_BPS = 100_000
+
+
+class Endpoint:
+    """What both ends do: sealing, the clock exchange, and handing opened packets to the subclass."""
+
+    def __init__(self, transport: SecureTransport) -> None:
+        self.transport = transport
+        self.clock = PeerClock()
+        self._ssrc = secrets.randbits(32)  # of our RTCP
+        self._address_changes = 0
+        self._sessions = 0
+        self.malformed = 0
+
+    @property
+    def rtt_ns(self) -> int:
+        return self.clock.smoothed_rtt_ns or DEFAULT_RTT_NS
+
+    def receive_datagram(self, datagram: bytes, address: Address, now_ns: int) -> None:
+        """Anything that came on the port."""
+        opened = self.transport.receive(datagram, address, now_ns)
+        if opened is None:
+            return
+        kind, plain = opened
+        try:
+            if kind is DatagramKind.RTP:
+                self._receive_rtp(plain, now_ns)
+            else:
+                for sender_ssrc, message in parse_rtcp(plain):
+                    self._receive_rtcp(message, sender_ssrc, now_ns)
+        except PacketError:
+            self.malformed += 1
+
+    def _receive_rtp(self, plain: bytes, now_ns: int) -> None:
+        self.malformed += 1
+
+    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+        match message:
+            case ClockQuestion():
+                self._send_rtcp([ClockReply(message.id, message.t1_ns, now_ns, now_ns)])
+            case ClockReply():
+                if self.clock.note_reply(message.id, message.t1_ns, message.t2_ns, message.t3_ns, now_ns):
+                    self.transport.confirm_address()
+
+    def _send_rtcp(self, messages: Iterable[RtcpMessage]) -> bool:
+        return self.transport.send_rtcp(serialize_rtcp(self._ssrc, messages))
+
+    def poll(self, now_ns: int) -> None:
+        """Run what is due."""
+        self.transport.poll(now_ns)
+        if self.transport.sessions != self._sessions:
+            self._sessions = self.transport.sessions
+            self.clock = PeerClock()  # it may be another machine, or have restarted
+        changed = self.transport.address_changes != self._address_changes
+        self._address_changes = self.transport.address_changes
+        if self.transport.is_established and (changed or self.clock.question_due(now_ns)):
+            identifier, t1_ns = self.clock.ask(now_ns)
+            self._send_rtcp([ClockQuestion(identifier, t1_ns)])
+
+    def next_timer_ns(self, now_ns: int) -> int:
+        clock_ns = self.clock.next_timer_ns() if self.transport.is_established else FOREVER_NS
+        return min(self.transport.next_timer_ns(now_ns), clock_ns)
+
+    def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
+        datagrams, self.transport.outbox = self.transport.outbox, []
+        return datagrams
+
+
+class SenderEndpoint(Endpoint):
+    """The sender appliance's end (the DTLS client)."""
+
+    def __init__(self, transport: SecureTransport, controller: CongestionController) -> None:
+        super().__init__(transport)
+        self.controller = controller
+        self.video = VideoSender()
+        self._sent = SentLog()
+        self._idr_wanted = False
+        self._order: EncoderOrder | None = None
+        self.views: list[ViewStatus] = []
+
+    def send_unit(self, unit: AccessUnit, now_ns: int) -> None:
+        """Packetize and queue an access unit."""
+        controller = self.controller
+        sent = self.transport.is_established and self.video.send_unit(
+            unit,
+            now_ns,
+            loss_rate=controller.loss_rate,
+            burst_packets=controller.mean_burst_packets,
+            rtt_ns=self.rtt_ns,
+            target_bps=controller.target_bps,
+        )
+        if not sent:
+            self._idr_wanted = self.transport.is_established
+
+    def send_source_status(self, status: SourceStatus) -> None:
+        self.transport.send_rtcp(serialize_rtcp(self.video.ssrc, [status]))
+
+    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+        match message:
+            case CongestionFeedback():
+                resolved = self._sent.resolve(message, now_ns)
+                self.controller.on_results(resolved.results, now_ns, rtt_ns=resolved.rtt_ns)
+            case Nack() if message.media_ssrc == self.video.ssrc:
+                self.video.retransmit(message.sequence_numbers)
+            case PictureLoss() if message.media_ssrc in (self.video.ssrc, 0):
+                self._idr_wanted |= self.video.note_picture_loss(now_ns, self.rtt_ns)
+            case ViewStatus():
+                self.views.append(message)
+            case _:
+                super()._receive_rtcp(message, sender_ssrc, now_ns)
+
+    def poll(self, now_ns: int) -> None:
+        super().poll(now_ns)
+        if not self.transport.is_established:
+            self.video.pacer.clear()
+            return
+        in_flight = self._sent.in_flight_bytes(now_ns)
+        allowed = max(0, self.controller.in_flight_cap_bytes - in_flight)
+        for packet in self.video.pacer.release(now_ns, self.controller.pacing_bps, allowed):
+            stamp_send_time(packet.data, now_ns)
+            if self.transport.send_rtp(bytes(packet.data)):
+                self._sent.note_sent(packet.ssrc, packet.sequence_number, packet.wire_bytes, now_ns)
+                self.controller.on_packet_sent(packet.wire_bytes, now_ns)
+
+    def next_timer_ns(self, now_ns: int) -> int:
+        paced = self.video.pacer.next_timer_ns()
+        return min(super().next_timer_ns(now_ns), FOREVER_NS if paced is None else max(paced, now_ns + 500_000))
+
+    def take_order(self, image_rate_hz: float) -> EncoderOrder | None:
+        """The new order to the encoder, or None while the last one stands."""
+        wants_idr = self._idr_wanted or self.video.wants_idr
+        order = EncoderOrder(self._encoder_bps(), None, wants_idr)
+        self._idr_wanted = False
+        if order == self._order and not wants_idr:
+            return None
+        self._order = order
+        return order
+
+    def _encoder_bps(self) -> int:
+        """What is left of the target for the encoder, after repair symbols and headers."""
+        video = self.video
+        share = 1.0
+        if video.source_packets:
+            share = video.source_packets / (video.source_packets + video.repair_packets)
+        payload = 1 - HEADERS_PER_PACKET_BYTES / 1260
+        return max(MIN_ENCODER_BPS, int(self.controller.target_bps * share * payload) // 10_000 * 10_000)
+
+
+    def figures(self) -> dict[str, float]:
+        """Path statistics for the supervisor; the unit is in the name."""
+        video = self.video
+        return {
+            "target_kbps": self.controller.target_bps / 1e3,
+            "pacing_kbps": self.controller.pacing_bps / 1e3,
+            "loss_percent": 100 * self.controller.loss_rate,
+            "burst_packets": self.controller.mean_burst_packets,
+            "units": float(video.units),
+            "units_dropped": float(video.units_dropped),
+            "source_packets": float(video.source_packets),
+            "repair_packets": float(video.repair_packets),
+            "rtx_packets": float(video.rtx_packets),
+            "queue_peak_bytes": float(video.pacer.peak_bytes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSource:
+    """A source status and the stream it came with."""
+
+    status: SourceStatus
+    stream: int
+
+
+class ReceiverEndpoint(Endpoint):
+    """The receiver appliance's end (the DTLS server)."""
+
+    def __init__(self, transport: SecureTransport) -> None:
+        super().__init__(transport)
+        self.video = VideoReceiver()
+        self.stream = 0  # the sender's video SSRC
+        self._arrivals = ArrivalLog()
+        self._arrivals_session = 0
+        self._idr_wanted = False
+        self._next_decoder_pli_ns = 0
+        self.sources: list[HeardSource] = []
+
+    def _receive_rtp(self, plain: bytes, now_ns: int) -> None:
+        packet = parse_rtp(plain)
+        if packet.payload_type == PT_VIDEO and packet.ssrc != self.stream:
+            self._restart(packet.ssrc)
+        self._arrivals.note(packet.ssrc, packet.sequence_number, now_ns)
+        self.video.receive(packet, now_ns)
+
+    def _restart(self, stream: int) -> None:
+        """The sender's link began anew: nothing of the old stream fits to it."""
+        self.stream = stream
+        self.video = VideoReceiver()
+        self._arrivals = ArrivalLog()
+
+    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+        if isinstance(message, SourceStatus):
+            if sender_ssrc != self.stream:
+                self._restart(sender_ssrc)
+            self.sources.append(HeardSource(message, sender_ssrc))
+        else:
+            super()._receive_rtcp(message, sender_ssrc, now_ns)
+
+    def send_view_status(self, status: ViewStatus) -> None:
+        self._send_rtcp([status])
+
+    def want_idr(self) -> None:
+        """The decoder lost its references."""
+        self._idr_wanted = True
+
+    def poll(self, now_ns: int) -> None:
+        super().poll(now_ns)
+        if not self.transport.is_established:
+            return
+        nacks, wants_idr = self.video.poll(now_ns, self.rtt_ns)
+        messages: list[RtcpMessage] = [
+            Nack(self.stream, nacks[at : at + NACK_BATCH]) for at in range(0, len(nacks), NACK_BATCH)
+        ]
+        if self._idr_wanted and now_ns >= self._next_decoder_pli_ns:
+            wants_idr = True
+            self._idr_wanted = False
+            self._next_decoder_pli_ns = now_ns + self.rtt_ns + 60_000_000
+        if wants_idr:
+            messages.append(PictureLoss(self.stream))
+        due_ns = self._arrivals.next_timer_ns()
+        if due_ns is not None and now_ns >= due_ns:
+            messages += self._arrivals.reports(now_ns)
+        for message in messages:
+            self._send_rtcp([message])
+
+    def next_timer_ns(self, now_ns: int) -> int:
+        timers = [super().next_timer_ns(now_ns), self._arrivals.next_timer_ns(), self.video.next_timer_ns(now_ns)]
+        return min(timer for timer in timers if timer is not None)
+
+    def figures(self) -> dict[str, float]:
+        """Path statistics for the supervisor; the unit is in the name."""
+        video = self.video
+        return {
+            "units": float(video.units_delivered),
+            "units_lost": float(video.units_lost),
+            "units_repaired": float(video.units_repaired),
+            "packets_late": float(video.packets_late),
+            "packets_malformed": float(video.packets_malformed),
+            "nacked_packets": float(video.nacked_packets),
+            "plis": float(video.plis),
+        }
+
+
+def sender_endpoint(
+    identity: Identity, peer_name: str, peer_address: Address, controller: CongestionController, *, rekey_after_ns: int, now_ns: int
+) -> SenderEndpoint:
+    transport = SecureTransport(
+        identity, peer_name, peer_address=peer_address, rekey_after_ns=rekey_after_ns, now_ns=now_ns
+    )
+    return SenderEndpoint(transport, controller)
+
+
+def receiver_endpoint(identity: Identity, peer_name: str, *, now_ns: int) -> ReceiverEndpoint:
+    transport = SecureTransport(identity, peer_name, peer_address=None, rekey_after_ns=FOREVER_NS, now_ns=now_ns)
+    return ReceiverEndpoint(transport)
