@@ -138,7 +138,7 @@ class SenderEndpoint(Endpoint):
                 resolved = self._sent.resolve(message, now_ns)
                 self.controller.on_results(resolved.results, now_ns, rtt_ns=resolved.rtt_ns)
             case Nack() if message.media_ssrc == self.video.ssrc:
-                self.video.retransmit(message.sequence_numbers)
+                self.video.retransmit(message.sequence_numbers, now_ns)
             case PictureLoss() if message.media_ssrc in (self.video.ssrc, 0):
                 self._idr_wanted |= self.video.note_picture_loss(now_ns, self.rtt_ns)
             case ViewStatus():

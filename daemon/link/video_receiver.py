@@ -23,6 +23,7 @@ PLI_EVERY_NS = 60_000_000
 IDR_GRACE_NS = 60_000_000  # an IDR that is arriving is given this long before another is asked for
 MAX_ASSEMBLIES = 64
 MAX_SPAN = 4096  # sequence numbers that can be missing at once
+OUTAGE_NS = 400_000_000  # images captured later than this after the last one delivered: do not ask for those between
 HALF_RANGE = 1 << 31
 
 
@@ -42,6 +43,7 @@ class VideoReceiver:
         self._assemblies: dict[int, Assembly] = {}
         self._expected: int | None = None  # frame_id of the next one to deliver; None: an IDR
         self._delivered_end: int | None = None  # sequence number after the last delivered source packet
+        self._delivered_capture_ns = 0
         self._highest = -1
         self._received: set[int] = set()  # source packets from _delivered_end on
         self._unowned_nack_ns: int | None = None
@@ -115,8 +117,10 @@ class VideoReceiver:
             if other.tail_ns is None and (frame.frame_id - other.frame_id) % (1 << 32) < HALF_RANGE:
                 other.tail_ns = now_ns
         assembly = self._assemblies[frame.frame_id] = Assembly(frame, packet.capture_ns, now_ns)
-        if self._newer_seen_ns is None and frame.frame_id != self._expected:
-            self._newer_seen_ns = now_ns
+        if frame.frame_id != self._expected:
+            self._newer_seen_ns = self._newer_seen_ns or now_ns
+            if self._expected is not None and packet.capture_ns - self._delivered_capture_ns > OUTAGE_NS:
+                self._lose(now_ns)  # an outage: what was missed is too old to be shown
         return assembly
 
     def _note_source(self, sequence: int) -> None:
@@ -148,6 +152,7 @@ class VideoReceiver:
                 self._lose(now_ns)
                 return
             self.deliveries.append(Delivery(assembly.frame_id, assembly.capture_ns, assembly.is_idr, data))
+            self._delivered_capture_ns = assembly.capture_ns
             self.units_delivered += 1
             self.units_repaired += assembly.was_repaired
             self._reorder_ns *= REORDER_DECAY

@@ -25,6 +25,7 @@ from daemon.link.rtp import (
 from daemon.messages import AccessUnit
 
 HISTORY_PACKETS = 2048
+HISTORY_NS = 300_000_000  # older pictures help nobody
 RESIDUAL_WITH_RTX = 2e-3  # what FEC may leave to a retransmission that fits the deadline
 RESIDUAL_WITHOUT_RTX = 1e-4
 RTX_FITS_RTT_NS = 80_000_000
@@ -39,7 +40,7 @@ class VideoSender:
         self._sequence = secrets.randbits(15)
         self._rtx_sequence = secrets.randbits(15)
         self._repair_sequence = secrets.randbits(15)
-        self._history: dict[int, RtpPacket] = {}
+        self._history: dict[int, tuple[RtpPacket, int]] = {}  # with the time of queueing
         self._history_order: deque[int] = deque()
         self.pacer = Pacer()
         self._needs_idr = False
@@ -71,7 +72,7 @@ class VideoSender:
             count = repair_count(len(block), loss_rate, residual, burst_packets)
             if unit.is_idr:
                 count = min(2 * count, MAX_REPAIR_SYMBOLS, max(1, 2 * len(block) * MAX_REPAIR_PERCENT // 100))
-            self._queue_block(unit, timestamp, number, len(blocks), [payloads[i] for i in block], count)
+            self._queue_block(unit, timestamp, number, len(blocks), [payloads[i] for i in block], count, now_ns)
         return True
 
     def _is_too_late(self, unit_bytes: int, target_bps: int) -> bool:
@@ -82,7 +83,14 @@ class VideoSender:
         return waiting_bytes > max(QUEUE_ALWAYS_BYTES, target_bps * QUEUE_LIMIT_NS // 8_000_000_000)
 
     def _queue_block(
-        self, unit: AccessUnit, timestamp: int, block: int, block_count: int, payloads: list[bytes], repairs: int
+        self,
+        unit: AccessUnit,
+        timestamp: int,
+        block: int,
+        block_count: int,
+        payloads: list[bytes],
+        repairs: int,
+        now_ns: int,
     ) -> None:
         count = len(payloads)
 
@@ -94,7 +102,7 @@ class VideoSender:
             packet = RtpPacket(
                 PT_VIDEO, is_last, self._sequence, timestamp, self.ssrc, payload, unit.capture_ns, frame(index)
             )
-            self._remember(packet)
+            self._remember(packet, now_ns)
             self.pacer.put(PacedPacket(serialize_rtp(packet), self.ssrc, self._sequence))
             self._sequence = (self._sequence + 1) & 0xFFFF
         self.source_packets += count
@@ -107,17 +115,17 @@ class VideoSender:
             self.pacer.put(PacedPacket(serialize_rtp(packet), self.repair_ssrc, number))
         self.repair_packets += repairs
 
-    def _remember(self, packet: RtpPacket) -> None:
-        self._history[packet.sequence_number] = packet
+    def _remember(self, packet: RtpPacket, now_ns: int) -> None:
+        self._history[packet.sequence_number] = packet, now_ns
         self._history_order.append(packet.sequence_number)
         if len(self._history_order) > HISTORY_PACKETS:
             del self._history[self._history_order.popleft()]
 
-    def retransmit(self, sequence_numbers: tuple[int, ...]) -> None:
+    def retransmit(self, sequence_numbers: tuple[int, ...], now_ns: int) -> None:
         """Answer a NACK (RFC 4588, SSRC multiplexing)."""
         for sequence_number in sequence_numbers:
-            packet = self._history.get(sequence_number)
-            if packet is None:
+            packet, queued_ns = self._history.get(sequence_number, (None, 0))
+            if packet is None or now_ns - queued_ns > HISTORY_NS:
                 continue
             again = RtpPacket(
                 PT_RTX,
