@@ -43,8 +43,10 @@ class ReceiverVideo:
         self._truth_lock = threading.Lock()
         self._idr_wanted = threading.Event()
         self._sequence = 0
+        self._clock_offset_ns: int | None = None
         self._decode_time = StageTimer()
-        self._delivered_to_shown = StageTimer()
+        self._captured_to_delivered = StageTimer()
+        self._captured_to_shown = StageTimer()
         self._stages = Stages(supervision.stopping, supervision.fail)
         self._presenter = Presenter(
             self._display,
@@ -73,10 +75,13 @@ class ReceiverVideo:
                 case DeliveredUnit() as unit:
                     with self._truth_lock:
                         self._truth.note_delivered(now_ns)
+                    if self._clock_offset_ns is not None:
+                        self._captured_to_delivered.note_ns(now_ns + self._clock_offset_ns - unit.capture_ns)
                     if not self._units.put(unit):
                         self._units.clear()
                         self._idr_wanted.set()
                 case LinkReport() as report:
+                    self._clock_offset_ns = report.clock_offset_ns
                     with self._truth_lock:
                         self._truth.note_link(report, now_ns)
                 case SourceReport() as report:
@@ -103,13 +108,14 @@ class ReceiverVideo:
             if unit.is_idr:
                 self._idr_wanted.clear()
             self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns))
-            self._delivered_to_shown.note_ns(time.monotonic_ns() - unit.delivered_ns)
 
     # --- truth and presentation: see picture.present ---
 
     def _note_shown(self, picture: DecodedPicture, now_ns: int) -> None:
         with self._truth_lock:
             self._truth.note_shown(picture.frame_id, picture.stream, picture.capture_ns, now_ns)
+        if self._clock_offset_ns is not None:
+            self._captured_to_shown.note_ns(now_ns + self._clock_offset_ns - picture.capture_ns)
 
     def _note_display_lost(self) -> None:
         with self._truth_lock:
@@ -134,7 +140,8 @@ class ReceiverVideo:
                 "units_waiting_peak": float(self._units.peak),
                 "units_dropped": float(self._units.drops),
                 **self._decode_time.figures("decode"),
-                **self._delivered_to_shown.figures("delivered_to_decoded"),
+                **self._captured_to_delivered.figures("captured_to_delivered"),
+                **self._captured_to_shown.figures("captured_to_shown"),
             }
             shown = self._presenter.pictures_shown
             self._supervision.report(Statistics("video", figures))

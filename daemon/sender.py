@@ -69,6 +69,7 @@ class SenderVideo:
         self._last_encoded: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
         self._encode_time = StageTimer()
+        self._captured_to_encoded = StageTimer()
         self._stages = Stages(supervision.stopping, supervision.fail)
 
     def run(self) -> None:
@@ -161,6 +162,7 @@ class SenderVideo:
         unit = AccessUnit(frame_id, image.capture_ns, encoded.is_idr, encoded.data)
         if not self._link.send(unit, LINK_FULL_WAIT_S):
             self._idr_wanted.set()  # the receiver will miss this one: start a new chain
+        self._captured_to_encoded.note_ns(time.monotonic_ns() - image.capture_ns)
         if image is not self._last_encoded:
             self._last_encoded = CapturedImage(image.pixels.copy(), image.capture_ns)
             self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
@@ -214,6 +216,7 @@ class SenderVideo:
                 "link_pipe_drops": float(self._link.drops),
                 "target_kbps": self._order.bitrate_bps / 1000,
                 **self._encode_time.figures("encode"),
+                **self._captured_to_encoded.figures("captured_to_encoded"),
             }
             frames, images = watch.frames, watch.images
             self._supervision.report(Statistics("video", figures))

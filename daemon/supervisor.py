@@ -7,6 +7,7 @@ never repeated as if it were true: `status` says what its silence means for the 
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -203,6 +204,7 @@ class Supervisor:
         since_ms = (time.monotonic_ns() - report.at_ns) // 1_000_000 if report else 0
         return {
             "role": str(self.config.role),
+            "pid": os.getpid(),
             "picture": {
                 "state": state.words,
                 "cause": cause,
