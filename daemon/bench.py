@@ -1,7 +1,7 @@
 """`cathlink bench`: latency of each stage, CPU and memory of each process, of the whole corridor on this machine.
 
-Two real daemons with a throw-away lab and the synthetic X-ray at 30 images a second. Figures are for comparing within one run
-and one machine; an idle machine gives better ones than a busy one.
+Two real daemons with a throw-away lab and the synthetic X-ray at 30 images a second. Figures are for comparing within
+one run and one machine; an idle machine gives better ones than a busy one.
 """
 
 import json
@@ -108,11 +108,17 @@ def _measure(ends: dict[str, StatusClient], seconds: float) -> dict[str, Any]:
         for role in ends
         for name in after[role]
     }
-    figures = {role: {k: v for w in a["workers"].values() for k, v in w["figures"].items()} for role, a in answers.items()}
-    stages = {
-        words: {q: figures[role][f"{name}_{q}_ms"] for q in QUANTILES} for role, name, words in STAGES
+    figures = {
+        role: {k: v for w in a["workers"].values() for k, v in w["figures"].items()} for role, a in answers.items()
     }
-    return {"source": SOURCE, "bitrate_bps": BITRATE_BPS, "seconds": elapsed, "stages_ms": stages, "processes": processes}
+    stages = {words: {q: figures[role][f"{name}_{q}_ms"] for q in QUANTILES} for role, name, words in STAGES}
+    return {
+        "source": SOURCE,
+        "bitrate_bps": BITRATE_BPS,
+        "seconds": elapsed,
+        "stages_ms": stages,
+        "processes": processes,
+    }
 
 
 def _processes(client: StatusClient) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from daemon.errors import ChannelClosed
+from daemon.errors import ChannelClosedError
 
 IN_LINE_BYTES = 64 * 1024
 SOCKET_BUFFER_BYTES = 1024 * 1024  # the kernel may grant less
@@ -54,7 +54,7 @@ class Channel(Generic[M]):
     def send(self, message: msgspec.Struct, timeout_s: float = 0.0) -> bool:
         """Hand `message` over. False: the pipe stayed full for `timeout_s` and the message was dropped.
 
-        Raises ChannelClosed when the other end is gone for good.
+        Raises ChannelClosedError when the other end is gone for good.
         """
         data = self._encoder.encode(message)
         while True:
@@ -70,7 +70,7 @@ class Channel(Generic[M]):
                     return False
                 timeout_s = 0.0
             except (BrokenPipeError, ConnectionResetError, OSError) as error:
-                raise ChannelClosed("the process at the other end has gone") from error
+                raise ChannelClosedError("the process at the other end has gone") from error
 
     def _send_memory_file(self, data: bytes) -> None:
         memory = os.memfd_create("cathlink-message", os.MFD_CLOEXEC)
@@ -84,7 +84,7 @@ class Channel(Generic[M]):
     def receive(self, timeout_s: float | None = None) -> M | None:
         """The next message, or None when none came within `timeout_s` (None: wait for ever; 0: do not wait).
 
-        Raises ChannelClosed when the other end is gone for good.
+        Raises ChannelClosedError when the other end is gone for good.
         """
         while True:
             try:
@@ -94,9 +94,9 @@ class Channel(Generic[M]):
                     return None
                 continue
             except OSError as error:
-                raise ChannelClosed("the channel was closed") from error
+                raise ChannelClosedError("the channel was closed") from error
             if size == 0:
-                raise ChannelClosed("the process at the other end has gone")
+                raise ChannelClosedError("the process at the other end has gone")
             data: memoryview | bytes = memoryview(self._buffer)[:size]
             if ancillary:
                 data = _read_memory_file(ancillary[0][2])

@@ -17,5 +17,5 @@ class LinkError(CathlinkError):
     """The link cannot be set up: the port is taken, the address does not resolve."""
 
 
-class ChannelClosed(CathlinkError):
+class ChannelClosedError(CathlinkError):
     """The process at the other end of a channel has gone."""

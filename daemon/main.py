@@ -1,4 +1,7 @@
-"""The command `cathlink`: arguments, configuration, role -> supervisor. Exit codes: 0 done, 1 fault, 2 bad arguments or config."""
+"""The command `cathlink`: arguments, configuration, role -> supervisor.
+
+Exit codes: 0 done, 1 fault, 2 bad arguments or configuration.
+"""
 
 import argparse
 import os
@@ -25,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cathlink", description="Live supervision of coronary angioplasty at a distance.")
+    parser = argparse.ArgumentParser(
+        prog="cathlink", description="Live supervision of coronary angioplasty at a distance."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run this box's daemon")
@@ -45,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure latency, CPU and memory of the corridor on this machine")
     bench.add_argument("--seconds", type=float, default=20.0)
-    bench.add_argument("--json", type=Path, default=Path("bench-results/bench.json"), help="where to save (%(default)s)")
+    bench.add_argument(
+        "--json", type=Path, default=Path("bench-results/bench.json"), help="where to save (%(default)s)"
+    )
     bench.set_defaults(command=_bench)
     return parser
 
@@ -53,7 +60,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. encoder.bitrate_bps=4000000"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, e.g. encoder.bitrate_bps=4000000",
     )
 
 

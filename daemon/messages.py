@@ -1,8 +1,8 @@
 """What crosses a process border of the appliance. Frozen, small, and the only thing that does.
 
-    video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
-    link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
-    all   --- Statistics, Event, TruthReport ---> supervisor
+video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
+link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
+all   --- Statistics, Event, TruthReport ---> supervisor
 """
 
 import msgspec

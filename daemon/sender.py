@@ -1,8 +1,8 @@
 """The sender's half of the corridor, read from top to bottom: capture, new image?, encode, to the link.
 
-Three threads. `capture` reads frames and decides new or held; `encode` takes the newest image and hands the access unit to
-the link process; `heartbeat` tells the peer what the source does, also when the other two are stuck. The main thread shows
-the operator what the expert sees.
+Three threads. `capture` reads frames and decides new or held; `encode` takes the newest image and hands the access
+unit to the link process; `heartbeat` tells the peer what the source does, also when the other two are stuck. The main
+thread shows the operator what the expert sees.
 """
 
 import logging

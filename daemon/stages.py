@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from daemon.errors import ChannelClosed
+from daemon.errors import ChannelClosedError
 from hw.errors import CathlinkError, DeviceAddressError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Stages:
         def live() -> None:
             try:
                 stage()
-            except ChannelClosed:
+            except ChannelClosedError:
                 self._stopping.set()
             except DeviceAddressError as error:
                 self._fatal(error)

@@ -16,7 +16,7 @@ from collections import deque
 
 from daemon.channel import Channel, channel_pair
 from daemon.config import Config, Role
-from daemon.errors import ChannelClosed
+from daemon.errors import ChannelClosedError
 from daemon.messages import Event, Failed, FromWorker, Start, Statistics, Stop, TruthReport
 from daemon.states import PictureState
 from daemon.status import StatusServer
@@ -86,7 +86,7 @@ class Worker:
             while message := self.channel.receive(timeout_s=0):
                 self.heard = time.monotonic()
                 self._supervisor.note_message(self, message)
-        except ChannelClosed:
+        except ChannelClosedError:
             asyncio.get_running_loop().remove_reader(self.channel.fileno())
 
     def _hear_last_words(self) -> None:
@@ -115,7 +115,7 @@ class Worker:
         try:
             self.channel.send(Stop())
             await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
-        except (ChannelClosed, TimeoutError):
+        except (ChannelClosedError, TimeoutError):
             self.process.kill()
             await self.process.wait()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from daemon import log
 from daemon.channel import Channel
 from daemon.config import Config, Role
-from daemon.errors import ChannelClosed
+from daemon.errors import ChannelClosedError
 from daemon.messages import Failed, FromWorker, Start, Stop, ToLink, ToVideo, ToWorker
 from hw.errors import USAGE_EXIT_CODE, CathlinkError
 
@@ -36,7 +36,7 @@ class Supervision:
         """The configuration, which the supervisor sends first."""
         message = self._channel.receive(timeout_s=10.0)
         if not isinstance(message, Start):
-            raise ChannelClosed("the supervisor did not send a configuration")
+            raise ChannelClosedError("the supervisor did not send a configuration")
         return message
 
     def listen(self, on_stop: Callable[[], None]) -> None:
@@ -46,7 +46,7 @@ class Supervision:
             try:
                 while not isinstance(self._channel.receive(), Stop):
                     pass
-            except ChannelClosed:
+            except ChannelClosedError:
                 logger.error("the supervisor has gone")
             self.stopping.set()
             on_stop()
@@ -57,7 +57,7 @@ class Supervision:
         """Never waits; a supervisor that does not read loses reports, the picture loses nothing."""
         try:
             self._channel.send(message)
-        except ChannelClosed:
+        except ChannelClosedError:
             self.stopping.set()
 
     def fail(self, error: CathlinkError) -> None:
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     try:
         config = supervision.start_message().config
         _run(name, config, supervision, socket.socket(fileno=peer_fd))
-    except ChannelClosed as error:
+    except ChannelClosedError as error:
         logger.error("%s", error)
         return 1
     except CathlinkError as error:

@@ -1,7 +1,8 @@
 """The peer's clock, from four-timestamp exchanges (the scheme of RFC 5905, section 8).
 
-Each exchange gives a round trip and an offset that is wrong by at most half of it. The exchanges with the shortest round
-trips are the least wrong; a line through those also follows the skew of the two crystals. Pure: `now_ns` is passed in.
+Each exchange gives a round trip and an offset that is wrong by at most half of it. The exchanges with the shortest
+round trips are the least wrong; a line through those also follows the skew of the two crystals. Pure: `now_ns` is
+passed in.
 """
 
 from collections import deque

@@ -1,7 +1,8 @@
-"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams and `now_ns` in, datagrams out.
+"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams, `now_ns` in; datagrams out.
+out.
 
-    SenderEndpoint:   access units and source status in;   encoder orders and view status out
-    ReceiverEndpoint: view status and IDR wishes in;       access units and source status out
+SenderEndpoint:   access units and source status in;   encoder orders and view status out
+ReceiverEndpoint: view status and IDR wishes in;       access units and source status out
 """
 
 import secrets
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
 from daemon.link.feedback import ArrivalLog, SentLog
-from daemon.link.pacer import UDP_IP_BYTES
 from daemon.link.rtcp import (
     ClockQuestion,
     ClockReply,
@@ -163,7 +163,7 @@ class SenderEndpoint(Endpoint):
         paced = self.video.pacer.next_timer_ns()
         return min(super().next_timer_ns(now_ns), FOREVER_NS if paced is None else max(paced, now_ns + 500_000))
 
-    def take_order(self, image_rate_hz: float) -> EncoderOrder | None:
+    def take_order(self) -> EncoderOrder | None:
         """The new order to the encoder, or None while the last one stands."""
         wants_idr = self._idr_wanted or self.video.wants_idr
         order = EncoderOrder(self._encoder_bps(), None, wants_idr)
@@ -181,7 +181,6 @@ class SenderEndpoint(Endpoint):
             share = video.source_packets / (video.source_packets + video.repair_packets)
         payload = 1 - HEADERS_PER_PACKET_BYTES / 1260
         return max(MIN_ENCODER_BPS, int(self.controller.target_bps * share * payload) // 10_000 * 10_000)
-
 
     def figures(self) -> dict[str, float]:
         """Path statistics for the supervisor; the unit is in the name."""
@@ -288,7 +287,13 @@ class ReceiverEndpoint(Endpoint):
 
 
 def sender_endpoint(
-    identity: Identity, peer_name: str, peer_address: Address, controller: CongestionController, *, rekey_after_ns: int, now_ns: int
+    identity: Identity,
+    peer_name: str,
+    peer_address: Address,
+    controller: CongestionController,
+    *,
+    rekey_after_ns: int,
+    now_ns: int,
 ) -> SenderEndpoint:
     transport = SecureTransport(
         identity, peer_name, peer_address=peer_address, rekey_after_ns=rekey_after_ns, now_ns=now_ns

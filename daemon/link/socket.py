@@ -31,7 +31,11 @@ class UdpSocket:
                 self._socket.bind(bind)
             except OSError as error:
                 self._socket.close()
-                remedy = "another program has it; stop that or choose another port" if error.errno == errno.EADDRINUSE else ""
+                remedy = (
+                    "another program has it; stop that or choose another port"
+                    if error.errno == errno.EADDRINUSE
+                    else ""
+                )
                 raise LinkError(f"link.listen: {bind[0]}:{bind[1]}: {error.strerror}", remedy) from error
 
     def fileno(self) -> int:
@@ -65,5 +69,7 @@ def resolve(host: str, port: int, where: str) -> tuple[int, Address]:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     except OSError as error:
-        raise LinkError(f"{where}: {host} does not resolve ({error.strerror})", "check the name, or give a number") from error
+        raise LinkError(
+            f"{where}: {host} does not resolve ({error.strerror})", "check the name, or give a number"
+        ) from error
     return family, (str(address[0]), int(address[1]))

@@ -3,10 +3,10 @@
 Rules.
 - Only an authenticated peer gets the slot. Strangers' handshakes live in a small table beside it and never disturb it.
 - The client (the sender appliance) starts handshakes: at first, when the peer falls silent, and to renew the keys.
-- Keys change without a gap: the server goes on sealing with the old ones until the client uses the new ones, and what was
-  sealed with old ones is still opened for a while.
-- The peer's address is where its newest authentic packet came from (RFC 9146, section 6, for the dangers). Until a round
-  trip has confirmed it, no more than three times what came from there is sent there.
+- Keys change without a gap: the server goes on sealing with the old ones until the client uses the new ones, and what
+  was sealed with old ones is still opened for a while.
+- The peer's address is where its newest authentic packet came from (RFC 9146, section 6, for the dangers). Until a
+  round trip has confirmed it, no more than three times what came from there is sent there.
 
 Pure: no socket, no clock.
 """
@@ -14,7 +14,7 @@ Pure: no socket, no clock.
 import logging
 from dataclasses import dataclass, field
 
-from daemon.link.dtls import DtlsState, DtlsAssociation, DtlsListener
+from daemon.link.dtls import DtlsAssociation, DtlsListener, DtlsState
 from daemon.link.rtp import DatagramKind, datagram_kind, sequence_delta
 from daemon.link.srtp import SrtpSession
 from provisioning.identity import Identity
@@ -113,9 +113,7 @@ class SecureTransport:
         self.not_authentic += 1
         return None
 
-    def _note_authentic(
-        self, session: _Session, datagram: bytes, is_rtcp: bool, address: Address, now_ns: int
-    ) -> None:
+    def _note_authentic(self, session: _Session, datagram: bytes, is_rtcp: bool, address: Address, now_ns: int) -> None:
         self.last_authenticated_ns = now_ns
         self.cause = ""
         if session is self._upcoming:
@@ -251,9 +249,7 @@ class SecureTransport:
         if self._handshakes:
             return False
         heard_ns = max(self.last_authenticated_ns or 0, self._current.since_ns)
-        return (
-            now_ns - heard_ns > SILENCE_BEFORE_HANDSHAKE_NS or now_ns - self._current.since_ns > self._rekey_after_ns
-        )
+        return now_ns - heard_ns > SILENCE_BEFORE_HANDSHAKE_NS or now_ns - self._current.since_ns > self._rekey_after_ns
 
     def _start_handshake(self, now_ns: int) -> None:
         assert self._configured_address is not None

@@ -1,8 +1,8 @@
 """Packets in, whole access units out, in order; what is missing is asked for in time, or declared lost. Pure.
 
-Rules. An access unit is delivered once, in order and intact, or never. It has until its deadline to become whole; then it is
-lost, and nothing that refers to it is delivered: the next one out is an IDR, which is asked for until it comes. A whole IDR
-needs nothing before it and goes out at once.
+Rules. An access unit is delivered once, in order and intact, or never. It has until its deadline to become whole;
+then it is lost, and nothing that refers to it is delivered: the next one out is an IDR, which is asked for until it
+comes. A whole IDR needs nothing before it and goes out at once.
 """
 
 from dataclasses import dataclass
@@ -106,7 +106,8 @@ class VideoReceiver:
 
     def _assembly(self, packet: RtpPacket, now_ns: int) -> Assembly | None:
         frame = packet.frame
-        assert frame is not None and packet.capture_ns is not None
+        assert frame is not None
+        assert packet.capture_ns is not None
         assembly = self._assemblies.get(frame.frame_id)
         if assembly is not None:
             return assembly

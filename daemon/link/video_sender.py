@@ -1,7 +1,8 @@
 """Access units out: packets, repair symbols, retransmissions. Pure; the endpoint seals and sends what `release` gives.
 
-One access unit is cut into RTP packets (RFC 6184), these into blocks, each block gets as many repair symbols as the path's
-loss asks for, and all of it goes to the pacer as one train. What was sent is kept for a while for retransmission (RFC 4588).
+One access unit is cut into RTP packets (RFC 6184), these into blocks, each block gets as many repair symbols as the
+path's loss asks for, and all of it goes to the pacer as one train. What was sent is kept for a while for
+retransmission (RFC 4588).
 """
 
 import secrets
@@ -143,9 +144,7 @@ class VideoSender:
 
     def note_picture_loss(self, now_ns: int, rtt_ns: int) -> bool:
         """A PLI came. True when the encoder must make an IDR; False when one is on its way already."""
-        if self._idr_sent_ns is not None and now_ns - self._idr_sent_ns < rtt_ns + IDR_GUARD_NS:
-            return False
-        return True
+        return self._idr_sent_ns is None or now_ns - self._idr_sent_ns >= rtt_ns + IDR_GUARD_NS
 
     @property
     def wants_idr(self) -> bool:

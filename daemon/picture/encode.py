@@ -1,8 +1,8 @@
 """Keeps an encoder fit for its images: opened for their size and rate, at the bit rate of the moment.
 
-The encoder spends bits per image, not per second: it is opened for a nominal image rate and told the bit rate that gives
-each image its share at the rate at which images really come. When that rate changes for good (cine to fluoroscopy), the
-encoder is opened anew, which costs one IDR.
+The encoder spends bits per image, not per second: it is opened for a nominal image rate and told the bit rate that
+gives each image its share at the rate at which images really come. When that rate changes for good (cine to
+fluoroscopy), the encoder is opened anew, which costs one IDR.
 """
 
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
