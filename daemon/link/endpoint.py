@@ -157,7 +157,6 @@ class SenderEndpoint(Endpoint):
             stamp_send_time(packet.data, now_ns)
             if self.transport.send_rtp(bytes(packet.data)):
                 self._sent.note_sent(packet.ssrc, packet.sequence_number, packet.wire_bytes, now_ns)
-                self.controller.on_packet_sent(packet.wire_bytes, now_ns)
 
     def next_timer_ns(self, now_ns: int) -> int:
         paced = self.video.pacer.next_timer_ns()
