@@ -71,6 +71,11 @@ class Assembly:
         return self._open_blocks == 0
 
     @property
+    def spacing_ns(self) -> int:
+        """Mean time between its packets so far."""
+        return (self.last_arrival_ns - self.known_since_ns) // max(1, self.packets - 1)
+
+    @property
     def first_sequence(self) -> int | None:
         """Of the first source packet, when a source packet of the first block has come."""
         block = self._blocks[0]

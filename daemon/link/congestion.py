@@ -1,10 +1,11 @@
-"""How much the path carries, and how it loses: the rate for the encoder, the pace, and the losses that FEC has to cover.
+"""How much the path carries, and how it loses: the encoder's rate, the pace, and the losses that FEC has to cover.
+cover.
 
-Delay decides, loss does not. Two signals, both from RFC 8888 feedback and both on differences of one-way delay, so that no
-common clock is needed: the standing queue (the least delay of recent packets above the least of the last seconds) and the
-dispersion of packet trains (how much an access unit sent as a train is stretched shows the narrowest hop's rate). The
-estimators follow the ideas of GCC (draft-ietf-rmcat-gcc-02) and of packet-train bandwidth tests; random loss of a few per
-cent, which says nothing about queues, leaves the rate alone. Pure: `now_ns` is passed in.
+Delay decides, loss does not. Two signals, both from RFC 8888 feedback and both on differences of one-way delay, so
+that no common clock is needed: the standing queue (the least delay of recent packets above the least of the last
+seconds) and the dispersion of packet trains (how much an access unit sent as a train is stretched shows the narrowest
+hop's rate). The estimators follow the ideas of GCC (draft-ietf-rmcat-gcc-02) and of packet-train bandwidth tests;
+random loss of a few per cent, which says nothing about queues, leaves the rate alone. Pure: `now_ns` is passed in.
 """
 
 from collections import deque

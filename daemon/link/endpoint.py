@@ -32,8 +32,10 @@ from daemon.messages import AccessUnit, EncoderOrder
 from provisioning.identity import Identity
 
 DEFAULT_RTT_NS = 50_000_000
+OUTAGE_AFTER_NS = 250_000_000
+OUTAGE_SHARE = 0.5  # of the target rate is sent into an outage
+ANY_BYTES = 1 << 40
 NACK_BATCH = 128  # sequence numbers in one message
-MAX_CLOCK_QUESTIONS_ANSWERED_HZ = 100
 HEADERS_PER_PACKET_BYTES = 100  # RTP with extensions, seal, UDP, IP: see docs/wire-format.md
 MIN_ENCODER_BPS = 100_000
 
@@ -135,6 +137,9 @@ class SenderEndpoint(Endpoint):
     def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
         match message:
             case CongestionFeedback():
+                if self._is_unanswered(now_ns):
+                    self._idr_wanted = True  # the outage is over, and took what the next pictures refer to
+                    self.video.pacer.clear()
                 resolved = self._sent.resolve(message, now_ns)
                 self.controller.on_results(resolved.results, now_ns, rtt_ns=resolved.rtt_ns)
             case Nack() if message.media_ssrc == self.video.ssrc:
@@ -151,33 +156,39 @@ class SenderEndpoint(Endpoint):
         if not self.transport.is_established:
             self.video.pacer.clear()
             return
-        in_flight = self._sent.in_flight_bytes(now_ns)
-        allowed = max(0, self.controller.in_flight_cap_bytes - in_flight)
+        allowed = ANY_BYTES
+        if not self._is_unanswered(now_ns):
+            allowed = max(0, self.controller.in_flight_cap_bytes - self._sent.in_flight_bytes(now_ns))
         for packet in self.video.pacer.release(now_ns, self.controller.pacing_bps, allowed):
             stamp_send_time(packet.data, now_ns)
             if self.transport.send_rtp(bytes(packet.data)):
                 self._sent.note_sent(packet.ssrc, packet.sequence_number, packet.wire_bytes, now_ns)
 
+    def _is_unanswered(self, now_ns: int) -> bool:
+        """An outage: what is sent now is lost, but for the first packets after it, which end it soonest."""
+        since_ns = self._sent.unanswered_since_ns()
+        return since_ns is not None and now_ns - since_ns > OUTAGE_AFTER_NS
+
     def next_timer_ns(self, now_ns: int) -> int:
         paced = self.video.pacer.next_timer_ns()
         return min(super().next_timer_ns(now_ns), FOREVER_NS if paced is None else max(paced, now_ns + 500_000))
 
-    def take_order(self) -> EncoderOrder | None:
+    def take_order(self, now_ns: int) -> EncoderOrder | None:
         """The new order to the encoder, or None while the last one stands."""
         wants_idr = self._idr_wanted or self.video.wants_idr
-        order = EncoderOrder(self._encoder_bps(), None, wants_idr)
+        order = EncoderOrder(self._encoder_bps(now_ns), None, wants_idr)
         self._idr_wanted = False
         if order == self._order and not wants_idr:
             return None
         self._order = order
         return order
 
-    def _encoder_bps(self) -> int:
+    def _encoder_bps(self, now_ns: int) -> int:
         """What is left of the target for the encoder, after repair symbols and headers."""
         video = self.video
-        share = 1.0
+        share = OUTAGE_SHARE if self._is_unanswered(now_ns) else 1.0
         if video.source_packets:
-            share = video.source_packets / (video.source_packets + video.repair_packets)
+            share *= video.source_packets / (video.source_packets + video.repair_packets)
         payload = 1 - HEADERS_PER_PACKET_BYTES / 1260
         return max(MIN_ENCODER_BPS, int(self.controller.target_bps * share * payload) // 10_000 * 10_000)
 

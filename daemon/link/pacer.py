@@ -34,6 +34,7 @@ class Pacer:
         self.queued_bytes = 0
         self.peak_bytes = 0
         self.urgent_drops = 0
+        self._is_held = False
 
     def put(self, packet: PacedPacket) -> None:
         self._media.append(packet)
@@ -55,11 +56,13 @@ class Pacer:
     def release(self, now_ns: int, pacing_bps: int, allowed_bytes: int) -> list[PacedPacket]:
         """The packets that may go now, `allowed_bytes` of them at most (what may still be in flight)."""
         released: list[PacedPacket] = []
+        self._is_held = False
         self._next_ns = max(self._next_ns, now_ns - SLACK_NS)
         while (self._urgent or self._media) and self._next_ns <= now_ns + SLACK_NS:
             queue = self._urgent or self._media
             wire_bytes = queue[0].wire_bytes
             if wire_bytes > allowed_bytes:
+                self._is_held = True
                 break
             allowed_bytes -= wire_bytes
             self.queued_bytes -= wire_bytes
@@ -68,8 +71,8 @@ class Pacer:
         return released
 
     def next_timer_ns(self) -> int | None:
-        """When the next packet is due, or None when none waits."""
-        return self._next_ns if self._urgent or self._media else None
+        """When the next packet is due, or None when none waits, or when only an answer from the peer lets it go."""
+        return self._next_ns if (self._urgent or self._media) and not self._is_held else None
 
     def clear(self) -> None:
         self._urgent.clear()

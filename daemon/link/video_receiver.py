@@ -16,7 +16,9 @@ MAX_DEADLINE_NS = 250_000_000
 DEADLINE_BESIDES_RTTS_NS = 40_000_000
 NACK_AFTER_TAIL_NS = 1_000_000
 NACK_AGAIN_AFTER_RTT_NS = 6_000_000
-IDLE_IS_TAIL_NS = 4_000_000
+IDLE_IS_TAIL_NS = 2_000_000  # no packet for this long, or for IDLE_SPACINGS of the train's own spacing: it is through
+IDLE_SPACINGS = 3
+LONGEST_IDLE_NS = 25_000_000
 MAX_REORDER_NS = 15_000_000
 REORDER_DECAY = 0.98  # of the reorder allowance, per access unit
 PLI_EVERY_NS = 60_000_000
@@ -226,7 +228,8 @@ class VideoReceiver:
         owned: list[range] = []
         after_tail_ns = NACK_AFTER_TAIL_NS + int(self._reorder_ns)
         for assembly in self._assemblies.values():
-            if assembly.tail_ns is None and now_ns - assembly.last_arrival_ns > IDLE_IS_TAIL_NS + self._reorder_ns:
+            idle_ns = min(max(IDLE_IS_TAIL_NS, IDLE_SPACINGS * assembly.spacing_ns), LONGEST_IDLE_NS)
+            if assembly.tail_ns is None and now_ns - assembly.last_arrival_ns > idle_ns + self._reorder_ns:
                 assembly.tail_ns = assembly.last_arrival_ns
             missing, ranges = assembly.missing()
             owned += ranges

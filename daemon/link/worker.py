@@ -166,7 +166,7 @@ class _SenderLink(_Link):
         self.endpoint.send_source_status(report.status)
 
     def hand_over(self, now_ns: int) -> None:
-        order = self.endpoint.take_order()
+        order = self.endpoint.take_order(now_ns)
         if order is not None:
             self._video.send(order)
         for view in self.endpoint.views:

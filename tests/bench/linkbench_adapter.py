@@ -11,7 +11,15 @@ from typing import Any
 
 from linkbench.adapters.base import Adapter
 
+from linkbench.conditions import CONDITIONS
+
 from provisioning.lab import make_lab
+
+CONDITIONS["C2x5"] = {
+    "title": "RTT 20 ms, 5 % random loss each way",
+    "base": {"delay_us": 10000, "loss": 0.05},
+    "seconds": 10,
+}
 
 
 class Cathlink(Adapter):  # type: ignore[misc]
