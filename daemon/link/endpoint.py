@@ -35,6 +35,7 @@ DEFAULT_RTT_NS = 50_000_000
 OUTAGE_AFTER_NS = 250_000_000
 OUTAGE_SHARE = 0.5  # of the target rate is sent into an outage
 ANY_BYTES = 1 << 40
+NACKED_TWICE = 8  # a request for so few packets is made, and so answered, twice
 NACK_BATCH = 128  # sequence numbers in one message
 HEADERS_PER_PACKET_BYTES = 100  # RTP with extensions, seal, UDP, IP: see docs/wire-format.md
 MIN_ENCODER_BPS = 100_000
@@ -266,6 +267,8 @@ class ReceiverEndpoint(Endpoint):
         messages: list[RtcpMessage] = [
             Nack(self.stream, nacks[at : at + NACK_BATCH]) for at in range(0, len(nacks), NACK_BATCH)
         ]
+        if len(nacks) <= NACKED_TWICE:
+            messages *= 2  # a lost request, or a lost answer, would cost another round trip
         if self._idr_wanted and now_ns >= self._next_decoder_pli_ns:
             wants_idr = True
             self._idr_wanted = False

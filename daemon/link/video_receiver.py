@@ -13,8 +13,9 @@ from daemon.link.rtp import PT_REPAIR, PT_RTX, PT_VIDEO, PacketError, RtpPacket,
 
 MIN_DEADLINE_NS = 120_000_000
 MAX_DEADLINE_NS = 250_000_000
-DEADLINE_BESIDES_RTTS_NS = 40_000_000
-NACK_AFTER_TAIL_NS = 1_000_000
+DEADLINE_RTTS = 3
+DEADLINE_BESIDES_RTTS_NS = 60_000_000
+NACK_AFTER_TAIL_NS = 300_000  # besides the reordering seen; a repair symbol may still be on its way
 NACK_AGAIN_AFTER_RTT_NS = 6_000_000
 IDLE_IS_TAIL_NS = 2_000_000  # no packet for this long, or for IDLE_SPACINGS of the train's own spacing: it is through
 IDLE_SPACINGS = 3
@@ -27,6 +28,7 @@ MAX_ASSEMBLIES = 64
 MAX_SPAN = 4096  # sequence numbers that can be missing at once
 OUTAGE_NS = 400_000_000  # images captured later than this after the last one delivered: do not ask for those between
 HALF_RANGE = 1 << 31
+POLL_NS = 500_000  # while something is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class VideoReceiver:
 
     def poll(self, now_ns: int, rtt_ns: int) -> tuple[tuple[int, ...], bool]:
         """(16-bit sequence numbers to ask for again, whether to ask for an IDR)."""
-        deadline_ns = min(max(2 * rtt_ns + DEADLINE_BESIDES_RTTS_NS, MIN_DEADLINE_NS), MAX_DEADLINE_NS)
+        deadline_ns = min(max(DEADLINE_RTTS * rtt_ns + DEADLINE_BESIDES_RTTS_NS, MIN_DEADLINE_NS), MAX_DEADLINE_NS)
         self._judge_deadlines(now_ns, deadline_ns)
         nacks = self._nacks(now_ns, rtt_ns) if self._assemblies else ()
         return nacks, self._pli_due(now_ns, rtt_ns)
@@ -276,4 +278,4 @@ class VideoReceiver:
         if self._expected is None:
             return max(self._next_pli_ns, now_ns + 1_000_000)
         waits = any(not assembly.is_complete for assembly in self._assemblies.values())
-        return now_ns + 1_000_000 if waits or self._newer_seen_ns is not None else None
+        return now_ns + POLL_NS if waits or self._newer_seen_ns is not None else None
