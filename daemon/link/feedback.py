@@ -1,6 +1,6 @@
 """Congestion control feedback (RFC 8888): what the receiver tells of the packets, and what the sender learns from it.
 
-The receiver notes each packet's arrival and reports every 25 ms, sooner when many came. A report repeats the last 64
+The receiver notes each packet's arrival and reports every 25 ms, sooner when many came. A report repeats the last 128
 sequence numbers of the one before, so packets that overtake one another and reports that get lost heal by themselves.
 The sender remembers what it sent until a report resolves it. Packets of all streams share one path: a packet is lost
 when it is still missing REORDERING_NS after a report in which a packet that was sent later had come.
@@ -23,7 +23,7 @@ from daemon.link.rtcp import (
 
 REPORT_EVERY_NS = 25_000_000
 REPORT_EVERY_PACKETS = 64
-OVERLAP_PACKETS = 64
+OVERLAP_PACKETS = 128
 REORDERING_NS = 20_000_000
 
 _REPEATS = 2  # reports without news in which a stream is told once more
