@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
 from daemon.link.feedback import ArrivalLog, SentLog
+from daemon.link.meter import JitterMeter, RateMeter
+from daemon.link.pacer import SEAL_BYTES, UDP_IP_BYTES
 from daemon.link.rtcp import (
     ClockQuestion,
     ClockReply,
@@ -35,6 +37,8 @@ DEFAULT_RTT_NS = 50_000_000
 OUTAGE_AFTER_NS = 250_000_000
 OUTAGE_SHARE = 0.5  # of the target rate is sent into an outage
 ANY_BYTES = 1 << 40
+IMAGE_RATE_LIMITS = ((700_000, None), (400_000, 15.0), (200_000, 7.5))  # from this bit rate on: images a second
+LOWEST_IMAGE_RATE_HZ = 4.0
 NACKED_TWICE = 8  # a request for so few packets is made, and so answered, twice
 NACK_BATCH = 128  # sequence numbers in one message
 HEADERS_PER_PACKET_BYTES = 100  # RTP with extensions, seal, UDP, IP: see docs/wire-format.md
@@ -114,6 +118,7 @@ class SenderEndpoint(Endpoint):
         self.controller = controller
         self.video = VideoSender()
         self._sent = SentLog()
+        self._rate = RateMeter()
         self._idr_wanted = False
         self._order: EncoderOrder | None = None
         self.views: list[ViewStatus] = []
@@ -163,6 +168,7 @@ class SenderEndpoint(Endpoint):
         for packet in self.video.pacer.release(now_ns, self.controller.pacing_bps, allowed):
             stamp_send_time(packet.data, now_ns)
             if self.transport.send_rtp(bytes(packet.data)):
+                self._rate.add(packet.wire_bytes)
                 self._sent.note_sent(packet.ssrc, packet.sequence_number, packet.wire_bytes, now_ns)
 
     def _is_unanswered(self, now_ns: int) -> bool:
@@ -177,7 +183,8 @@ class SenderEndpoint(Endpoint):
     def take_order(self, now_ns: int) -> EncoderOrder | None:
         """The new order to the encoder, or None while the last one stands."""
         wants_idr = self._idr_wanted or self.video.wants_idr
-        order = EncoderOrder(self._encoder_bps(now_ns), None, wants_idr)
+        bitrate_bps = self._encoder_bps(now_ns)
+        order = EncoderOrder(bitrate_bps, _image_rate_limit_hz(bitrate_bps), wants_idr)
         self._idr_wanted = False
         if order == self._order and not wants_idr:
             return None
@@ -193,12 +200,14 @@ class SenderEndpoint(Endpoint):
         payload = 1 - HEADERS_PER_PACKET_BYTES / 1260
         return max(MIN_ENCODER_BPS, int(self.controller.target_bps * share * payload) // 10_000 * 10_000)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, now_ns: int) -> dict[str, float]:
         """Path statistics for the supervisor; the unit is in the name."""
         video = self.video
         return {
             "target_kbps": self.controller.target_bps / 1e3,
             "pacing_kbps": self.controller.pacing_bps / 1e3,
+            "sent_kbps": self._rate.read_kbps(now_ns),
+            "queue_ms": self.controller.queue_ns / 1e6,
             "loss_percent": 100 * self.controller.loss_rate,
             "burst_packets": self.controller.mean_burst_packets,
             "units": float(video.units),
@@ -208,6 +217,14 @@ class SenderEndpoint(Endpoint):
             "rtx_packets": float(video.rtx_packets),
             "queue_peak_bytes": float(video.pacer.peak_bytes),
         }
+
+
+def _image_rate_limit_hz(bitrate_bps: int) -> float | None:
+    """Fewer images rather than images that show nothing: the last thing to give up on a narrow path."""
+    for least_bps, limit_hz in IMAGE_RATE_LIMITS:
+        if bitrate_bps >= least_bps:
+            return limit_hz
+    return LOWEST_IMAGE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +243,8 @@ class ReceiverEndpoint(Endpoint):
         self.video = VideoReceiver()
         self.stream = 0  # the sender's video SSRC
         self._arrivals = ArrivalLog()
-        self._arrivals_session = 0
+        self._rate = RateMeter()
+        self._jitter = JitterMeter()
         self._idr_wanted = False
         self._next_decoder_pli_ns = 0
         self.sources: list[HeardSource] = []
@@ -236,6 +254,9 @@ class ReceiverEndpoint(Endpoint):
         if packet.payload_type == PT_VIDEO and packet.ssrc != self.stream:
             self._restart(packet.ssrc)
         self._arrivals.note(packet.ssrc, packet.sequence_number, now_ns)
+        self._rate.add(len(plain) + SEAL_BYTES + UDP_IP_BYTES)
+        if packet.send_time is not None:
+            self._jitter.note(packet.send_time, now_ns)
         self.video.receive(packet, now_ns)
 
     def _restart(self, stream: int) -> None:
@@ -285,10 +306,12 @@ class ReceiverEndpoint(Endpoint):
         timers = [super().next_timer_ns(now_ns), self._arrivals.next_timer_ns(), self.video.next_timer_ns(now_ns)]
         return min(timer for timer in timers if timer is not None)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, now_ns: int) -> dict[str, float]:
         """Path statistics for the supervisor; the unit is in the name."""
         video = self.video
         return {
+            "received_kbps": self._rate.read_kbps(now_ns),
+            "jitter_ms": self._jitter.jitter_ns / 1e6,
             "units": float(video.units_delivered),
             "units_lost": float(video.units_lost),
             "units_repaired": float(video.units_repaired),

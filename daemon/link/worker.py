@@ -194,7 +194,7 @@ class _SenderLink(_Link):
         self._note_source(SourceReport(status))
 
     def figures(self, now_ns: int) -> dict[str, float]:
-        return self.endpoint.figures()
+        return self.endpoint.figures(now_ns)
 
 
 class _ReceiverLink(_Link):
@@ -250,4 +250,4 @@ class _ReceiverLink(_Link):
             self.endpoint.send_view_status(view_status(silent, self._view_sequence, now_ns))
 
     def figures(self, now_ns: int) -> dict[str, float]:
-        return self.endpoint.figures()
+        return self.endpoint.figures(now_ns)
