@@ -1,0 +1,25 @@
+"""`python -m daemon.warm`: compile every kernel into its cache, at install time, so that the first image is not late."""
+
+import numpy as np
+
+from daemon.link import fec
+from daemon.picture.pulse import PulseDetector
+from hw.capture.phantom import PhantomCapture
+from hw.capture.phantom_beam import BeamSchedule
+
+
+def main() -> None:
+    fec.warm()
+    detector = PulseDetector()
+    picture = np.zeros((256, 256), np.uint8)
+    detector.is_new(picture)
+    detector.is_new(picture + 9)
+    schedule = BeamSchedule(pulse_hz=30.0, output_hz=30.0, beam_on_s=1.0, beam_off_s=0.0)
+    phantom = PhantomCapture(256, 256, schedule, 60.0, 1)
+    phantom.open()
+    phantom.read(1.0)
+    phantom.close()
+
+
+if __name__ == "__main__":
+    main()
