@@ -44,6 +44,7 @@ class ReceiverVideo:
         self._idr_wanted = threading.Event()
         self._sequence = 0
         self._clock_offset_ns: int | None = None
+        self._source_state: int | None = None
         self._decode_time = StageTimer()
         self._captured_to_delivered = StageTimer()
         self._captured_to_shown = StageTimer()
@@ -87,6 +88,9 @@ class ReceiverVideo:
                 case SourceReport() as report:
                     with self._truth_lock:
                         self._truth.note_source(report.status, report.stream, now_ns)
+                    if report.status.state != self._source_state:
+                        self._source_state = report.status.state
+                        self._pictures.wake()  # it must be on the screen now, not with the next picture
 
     # --- decode: access units become pictures ---
 

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 READ_TIMEOUT_S = 0.1
 REOPEN_AFTER_S = 0.3
 HEARTBEAT_S = 0.025
+HELD_MARGIN_S = 0.001
 ENCODE_WAIT_S = 0.1
 LINK_FULL_WAIT_S = 0.05
 MAX_IMAGE_RATE_HZ = 60.0
@@ -170,10 +171,15 @@ class SenderVideo:
     # --- heartbeat: what the source does, told to the receiver ---
 
     def _run_heartbeat(self) -> None:
-        while not self._supervision.stopping.wait(HEARTBEAT_S):
+        wait_s = HEARTBEAT_S
+        while not self._supervision.stopping.wait(wait_s):
+            now_ns = time.monotonic_ns()
             with self._watch_lock:
-                status = self._watch.assess(time.monotonic_ns())
+                status = self._watch.assess(now_ns)
+                until_held_s = (self._watch.held_from_ns - now_ns) / 1e9
             self._link.send(SourceReport(status))
+            # A held image is told as soon as it is one, not a heartbeat later.
+            wait_s = min(HEARTBEAT_S, until_held_s + HELD_MARGIN_S) if until_held_s > 0 else HEARTBEAT_S
 
     # --- orders from the link, and the operator's view ---
 
@@ -186,7 +192,10 @@ class SenderVideo:
                         self._idr_wanted.set()
                         self._images.wake()
                 case TruthReport() as report:
+                    is_change = report.state != self._expert_view.state
                     self._expert_view = report
+                    if is_change:
+                        self._operator_pictures.wake()
 
     def _run_operator_view(self) -> None:
         Presenter(

@@ -29,7 +29,7 @@ WORKER_SILENCE_LIMIT_S = 3.0
 STOP_LIMIT_S = 1.2
 RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how often it died within STEADY_S
 STEADY_S = 20.0
-TRUTH_LIMIT_NS = 300_000_000
+TRUTH_LIMIT_NS = 250_000_000
 EVENTS_KEPT = 256
 
 
@@ -57,6 +57,7 @@ class Worker:
             if self._supervisor.stopping.is_set():
                 return
             self.restarts += 1
+            self._supervisor.forget_truth_of(self.name)
             self._supervisor.note_event(f"{self.name} process ended", _ending(status))
             await asyncio.sleep(self._restart_delay_s())
 
@@ -187,12 +188,21 @@ class Supervisor:
             self.note_event(f"picture is {PictureState(report.state).words}", report.cause)
         self._truth = report
 
+    def forget_truth_of(self, worker: str) -> None:
+        """A worker has died: what it said of the picture died with it."""
+        if worker == self._reporter:
+            self._truth = None
+
+    @property
+    def _reporter(self) -> str:
+        """The worker that knows the picture's truth at this end."""
+        return "video" if self.config.role is Role.RECEIVER else "link"
+
     def truth_now(self) -> tuple[PictureState, str]:
         """The picture's state; a reporter that is silent does not leave its last good word standing."""
-        reporter = "video" if self.config.role is Role.RECEIVER else "link"
         report = self._truth
         if report is None or time.monotonic_ns() - report.at_ns > TRUTH_LIMIT_NS:
-            if reporter == "video":
+            if self._reporter == "video":
                 return PictureState.DECODER_STALLED, "the video process does not answer"
             return PictureState.LINK_STALLED, "the link process does not answer"
         return PictureState(report.state), report.cause

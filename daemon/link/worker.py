@@ -152,6 +152,7 @@ class _SenderLink(_Link):
         )
         self._remote = RemoteTruth()
         self._silent_source: SourceReport | None = None
+        self._view_state: int | None = None
 
     def take_message(self, message: ToLink) -> None:
         match message:
@@ -171,6 +172,9 @@ class _SenderLink(_Link):
             self._video.send(order)
         for view in self.endpoint.views:
             self._remote.note_view(view, now_ns)
+            if view.state != self._view_state:
+                self._view_state = view.state
+                self._next_report_ns = now_ns  # the operator sees a change as soon as it is known
         self.endpoint.views.clear()
 
     def report(self, now_ns: int) -> None:

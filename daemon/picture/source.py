@@ -41,6 +41,14 @@ class SourceWatch:
         """The longest recent interval between new images; 0 while it is not known."""
         return self._interval.interval_ns
 
+    @property
+    def held_from_ns(self) -> int:
+        """When the newest image counts as held if no other has come by then; 0 before the first one."""
+        if self._image_ns is None:
+            return 0
+        interval_ns = self._interval.interval_ns or HELD_LIMIT_NS
+        return self._image_ns + min(int(HELD_AFTER_INTERVALS * interval_ns), HELD_LIMIT_NS)
+
     def note_open(self, timing: CaptureTiming) -> None:
         self._timing = timing
         self._lost_cause = ""
@@ -99,8 +107,6 @@ class SourceWatch:
             return SourceState.CAPTURE_LOST, f"no frame from the source, last seen {self._timing}"
         if self._encoder_behind_ns is not None and now_ns - self._encoder_behind_ns > ENCODER_LIMIT_NS:
             return SourceState.CAPTURE_LOST, "the encoder does not answer"
-        interval_ns = self._interval.interval_ns or HELD_LIMIT_NS
-        held_after_ns = min(int(HELD_AFTER_INTERVALS * interval_ns), HELD_LIMIT_NS)
-        if self._frame_ns != self._image_ns and now_ns - self._image_ns > held_after_ns:
+        if self._frame_ns != self._image_ns and now_ns > self.held_from_ns:
             return SourceState.HELD, "X-ray off, last image held"
         return SourceState.LIVE, ""

@@ -17,7 +17,7 @@ from daemon.states import PictureState, SourceState
 
 LINK_SILENCE_LIMIT_NS = 250_000_000  # no authenticated packet for this long: LINK STALLED
 LINK_PROCESS_LIMIT_NS = 250_000_000  # nothing from our own link process for this long: the same, for another reason
-SOURCE_SILENCE_LIMIT_NS = 250_000_000
+SOURCE_SILENCE_LIMIT_NS = 300_000_000  # longer than the link's: a silent link is not told as a lost capture
 OVERDUE_LIMIT_NS = 250_000_000  # an announced image not on the screen after this long is overdue
 LIVE_AGE_LIMIT_NS = 300_000_000  # no picture is LIVE when it has been on the screen for longer
 ANNOUNCEMENTS_KEPT = 64
