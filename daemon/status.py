@@ -72,6 +72,7 @@ class StatusClient:
         try:
             self._socket.connect(path)
         except OSError as error:
+            self._socket.close()
             raise CathlinkError(
                 f"no cathlink answers at {path} ({error.strerror})", "start it with 'cathlink run --config FILE'"
             ) from error

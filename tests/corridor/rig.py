@@ -1,0 +1,197 @@
+"""Two real daemons whose every answer is recorded, so that a test can say what was never shown.
+
+Nothing here waits for a time to pass: everything waits for a condition, with a deadline.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pictures import PictureSink, PictureSource, Show, noisy_pictures
+from relay import Relay
+
+from daemon.status import StatusClient
+from hw.errors import CathlinkError
+from hw.ports import GrayPicture
+from provisioning.lab import make_lab
+
+ROOT = Path(__file__).parents[2]
+UP_LIMIT_S = 30.0
+DEADLINE_S = 10.0
+POLL_S = 0.01
+ENDS = ("sender", "receiver")
+WORKERS = ("link", "video")
+
+
+def wait_until(condition: Callable[[], object], what: str, limit_s: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+        threading.Event().wait(0.005)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What an end answered. The question left at `asked_ns`, the answer was there at `at_ns`."""
+
+    asked_ns: int
+    at_ns: int
+    state: str
+    cause: str
+
+
+class WatchedDaemon:
+    """`python -m daemon run`, and a thread that asks for its status every POLL_S."""
+
+    def __init__(self, config: Path, *settings: str) -> None:
+        self.log_path = config.with_suffix(".log")
+        self.samples: deque[Sample] = deque(maxlen=2_000)
+        self.answer: dict[str, Any] = {}
+        self._socket_path = str(config.with_suffix(".sock"))
+        command = [sys.executable, "-m", "daemon", "run", "--config", str(config)]
+        for setting in settings:
+            command += ["--set", setting]
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=log)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        client: StatusClient | None = None
+        while not self._stopping.wait(POLL_S):
+            asked_ns = time.monotonic_ns()
+            try:
+                client = client or StatusClient(self._socket_path)
+                self.answer = client.ask()
+            except CathlinkError:  # not up yet, or not any more
+                if client is not None:
+                    client.close()
+                    client = None
+                continue
+            picture = self.answer["picture"]
+            self.samples.append(Sample(asked_ns, time.monotonic_ns(), picture["state"], picture["cause"]))
+        if client is not None:
+            client.close()
+
+    @property
+    def state(self) -> str:
+        return self.samples[-1].state if self.samples else "no answer"
+
+    def pid(self, worker: str) -> int:
+        return int(self.answer["workers"][worker]["pid"])
+
+    def since(self, since_ns: int) -> list[Sample]:
+        """What was answered to questions after `since_ns`."""
+        return [sample for sample in list(self.samples) if sample.asked_ns >= since_ns]
+
+    def first_since(self, since_ns: int, state: str) -> Sample | None:
+        return next((sample for sample in self.since(since_ns) if sample.state == state), None)
+
+    def story(self, since_ns: int = 0) -> str:
+        """Each change of the answer, for a failure's message."""
+        told: list[tuple[str, str]] = []
+        lines = []
+        for sample in self.since(since_ns):
+            if not told or told[-1] != (sample.state, sample.cause):
+                told.append((sample.state, sample.cause))
+                lines.append(f"  {(sample.at_ns - since_ns) / 1e6:.0f} ms: {sample.state} ({sample.cause})")
+        return "\n".join([*lines[-20:], self.log_path.read_text(errors="replace")[-1000:]])
+
+    def close(self) -> None:
+        """End it whatever state it is in; harmless when it has ended."""
+        self._stopping.set()
+        self._thread.join()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Rig:
+    """A lab, its two daemons, the network between them, a source and a screen. A context manager; LIVE inside."""
+
+    def __init__(self, folder: Path, *, rate_hz: float = 30.0, pictures: list[GrayPicture] | None = None) -> None:
+        pictures = pictures or noisy_pictures(256, 256)
+        height, width = pictures[0].shape
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        lab = make_lab(folder, link_port=port)
+        source_pipe, screen_pipe = folder / "source.pipe", folder / "screen.pipe"
+        self.relay = Relay(("127.0.0.1", port))
+        self.source = PictureSource(source_pipe, pictures, rate_hz)
+        self.sink = PictureSink(screen_pipe, width, height)
+        self.receiver = WatchedDaemon(lab.receiver_config, f"display.device=raw:{screen_pipe}?format=gray8")
+        self.sender = WatchedDaemon(
+            lab.sender_config,
+            f"capture.device=raw:{source_pipe}?format=gray8&size={width}x{height}&rate={rate_hz:g}",
+            f"link.peer=127.0.0.1:{self.relay.address[1]}",
+        )
+        self.ends = {"sender": self.sender, "receiver": self.receiver}
+
+    def __enter__(self) -> "Rig":
+        try:
+            self.wait_state("LIVE", UP_LIMIT_S)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if all(end.answer for end in self.ends.values()):
+            self.heal()
+        for part in (self.sender, self.receiver, self.source, self.sink, self.relay):
+            part.close()
+
+    def wait_state(self, state: str, limit_s: float = DEADLINE_S, since_ns: int = 0) -> None:
+        """Until both ends have said `state` after `since_ns` (0: until both say it now)."""
+
+        def said(end: WatchedDaemon) -> bool:
+            return end.first_since(since_ns, state) is not None if since_ns else end.state == state
+
+        for name, end in self.ends.items():
+            try:
+                wait_until(lambda end=end: said(end), f"{state} at the {name}", limit_s)
+            except AssertionError as error:
+                stories = "\n".join(f"{n}:\n{e.story(since_ns)}" for n, e in self.ends.items())
+                raise AssertionError(f"{error}\n{stories}") from None
+
+    def heal(self) -> None:
+        """End every fault that a test made."""
+        self.relay.is_cut = False
+        self.source.show = Show.MOVING
+        for end in self.ends.values():
+            for worker in WORKERS:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(end.pid(worker), signal.SIGCONT)
+
+    def signal_worker(self, end: str, worker: str, number: int) -> None:
+        os.kill(self.ends[end].pid(worker), number)
+
+    def assert_live_was_true(self, since_ns: int, limit_s: float) -> None:
+        """No end has said LIVE when no new picture had come to the screen for longer than `limit_s`."""
+        shown_ns = list(self.sink.times_ns)
+        for name, end in self.ends.items():
+            for sample in end.since(since_ns):
+                if sample.state != "LIVE":
+                    continue
+                last_ns = max((at_ns for at_ns in shown_ns if at_ns <= sample.at_ns), default=0)
+                age_s = (sample.asked_ns - last_ns) / 1e9
+                assert age_s <= limit_s, f"the {name} said LIVE over a picture of {age_s:.3f} s\n{end.story(since_ns)}"
