@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 WORKERS = ("link", "video")
 WORKER_SILENCE_LIMIT_S = 3.0
+WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled first
 STOP_LIMIT_S = 1.2
 RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how often it died within STEADY_S
 STEADY_S = 20.0
@@ -65,7 +66,7 @@ class Worker:
         ours, theirs = channel_pair()
         self.channel = Channel(ours, FromWorker)
         self.figures = {}
-        self.heard = time.monotonic()
+        self.heard = time.monotonic() + WORKER_START_ALLOWANCE_S
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
