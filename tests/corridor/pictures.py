@@ -33,7 +33,7 @@ def noisy_pictures(width: int, height: int, count: int = 16) -> list[GrayPicture
 
 
 class PictureSource:
-    """Writes frames into the named pipe `path` at `rate_hz`, as `show` says. Whole frames only, also to a new reader."""
+    """Writes frames into the named pipe `path` at `rate_hz`, as `show` says; whole ones, also to a new reader."""
 
     def __init__(self, path: Path, pictures: list[GrayPicture], rate_hz: float) -> None:
         os.mkfifo(path)

@@ -161,17 +161,25 @@ class Rig:
             part.close()
 
     def wait_state(self, state: str, limit_s: float = DEADLINE_S, since_ns: int = 0) -> None:
-        """Until both ends have said `state` after `since_ns` (0: until both say it now)."""
+        """Until both ends have said `state` after `since_ns` (0: until they say it now)."""
+        for name in ENDS:
+            self.wait_state_at(name, state, limit_s, since_ns)
 
-        def said(end: WatchedDaemon) -> bool:
+    def wait_state_at(self, name: str, state: str, limit_s: float = DEADLINE_S, since_ns: int = 0) -> None:
+        end = self.ends[name]
+
+        def has_said() -> bool:
             return end.first_since(since_ns, state) is not None if since_ns else end.state == state
 
-        for name, end in self.ends.items():
-            try:
-                wait_until(lambda end=end: said(end), f"{state} at the {name}", limit_s)
-            except AssertionError as error:
-                stories = "\n".join(f"{n}:\n{e.story(since_ns)}" for n, e in self.ends.items())
-                raise AssertionError(f"{error}\n{stories}") from None
+        try:
+            wait_until(has_said, f"{state} at the {name}", limit_s)
+        except AssertionError as error:
+            stories = "\n".join(f"{n}:\n{e.story(since_ns)}" for n, e in self.ends.items())
+            raise AssertionError(f"{error}\n{stories}") from None
+
+    def wait_pictures(self, count: int) -> None:
+        """Until that many pictures have come to the screen since the start."""
+        wait_until(lambda: self.sink.count >= count, f"{count} pictures")
 
     def heal(self) -> None:
         """End every fault that a test made."""
