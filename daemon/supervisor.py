@@ -1,6 +1,6 @@
 """Starts the workers, watches them, starts them again, and tells the world how they are.
 
-Rules. A worker may die at any moment; the others go on and it is started again at once, later if it keeps dying.
+Rules. A worker may die at any moment; the others go on and it is started again at once, later if it dies at its start.
 A worker that is silent for WORKER_SILENCE_LIMIT_S is killed and counts as dead. What a dead worker last said is
 never repeated as if it were true: `status` says what its silence means for the picture.
 """
@@ -28,8 +28,8 @@ WORKERS = ("link", "video")
 WORKER_SILENCE_LIMIT_S = 3.0
 WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled first
 STOP_LIMIT_S = 1.2
-RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how often it died within STEADY_S
-STEADY_S = 20.0
+RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how many lives in a row were short
+SHORT_LIFE_S = 2.0
 TRUTH_LIMIT_NS = 250_000_000
 EVENTS_KEPT = 256
 
@@ -41,7 +41,8 @@ class Worker:
         self.name = name
         self._peer_fd = peer_fd
         self._supervisor = supervisor
-        self._deaths: deque[float] = deque(maxlen=len(RESTART_DELAYS_S))
+        self._started = 0.0
+        self._short_lives = 0
         self.process: asyncio.subprocess.Process | None = None
         self.channel: Channel[FromWorker] | None = None
         self.heard = 0.0
@@ -66,7 +67,8 @@ class Worker:
         ours, theirs = channel_pair()
         self.channel = Channel(ours, FromWorker)
         self.figures = {}
-        self.heard = time.monotonic() + WORKER_START_ALLOWANCE_S
+        self._started = time.monotonic()
+        self.heard = self._started + WORKER_START_ALLOWANCE_S
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -98,10 +100,9 @@ class Worker:
         self.channel.close()
 
     def _restart_delay_s(self) -> float:
-        now = time.monotonic()
-        self._deaths.append(now)
-        recent = sum(1 for death in self._deaths if now - death < STEADY_S)
-        return RESTART_DELAYS_S[min(recent - 1, len(RESTART_DELAYS_S) - 1)]
+        """At once for one that had worked, however often; one that dies at its start must not keep the machine busy."""
+        self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < SHORT_LIFE_S else 0
+        return RESTART_DELAYS_S[min(self._short_lives, len(RESTART_DELAYS_S) - 1)]
 
     def kill_if_silent(self) -> None:
         if self.process is None or self.process.returncode is not None:

@@ -110,4 +110,4 @@ def test_a_hundred_faults_at_random_times(rig: Rig) -> None:
         try:
             _suffer(rig, fault)
         except AssertionError as error:
-            raise AssertionError(f"fault {number}, {fault.name}: {error}") from error
+            raise AssertionError(f"fault {number}, {fault.name}: {error}") from None
