@@ -68,6 +68,7 @@ class SenderVideo:
         self._order = EncoderOrder(config.encoder.bitrate_bps, None, wants_idr=False)
         self._idr_wanted = threading.Event()
         self._last_encoded: CapturedImage | None = None
+        self._postponed: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
         self._encode_time = StageTimer()
         self._captured_to_encoded = StageTimer()
@@ -139,15 +140,30 @@ class SenderVideo:
             self._hand_to_link(image, encoded)
 
     def _next_to_encode(self) -> CapturedImage | None:
-        """A new image; or the last one again, when the receiver needs an IDR and the source holds its image."""
-        image = self._images.take(ENCODE_WAIT_S)
+        """A new image; or the last one again, when the receiver needs an IDR and the source holds its image.
+
+        An image that comes too soon for a narrow path waits for its turn or for a newer one: it may be the one that stays.
+        """
+        image = self._images.take(self._wait_for_turn_s())
         last = self._last_encoded
-        if image is None:
+        if image is None and self._postponed is None:
             return last if self._idr_wanted.is_set() else None
-        limit_hz = self._order.image_rate_hz
-        if last and limit_hz and image.capture_ns - last.capture_ns < RATE_LIMIT_SLACK * 1e9 / limit_hz:
+        self._postponed = image or self._postponed
+        if self._wait_for_turn_s() > 0 and not self._idr_wanted.is_set():
+            if image is not None:  # it may wait for longer than the capture device keeps it
+                self._postponed = CapturedImage(image.pixels.copy(), image.capture_ns)
             return None
+        image, self._postponed = self._postponed, None
         return image
+
+    def _wait_for_turn_s(self) -> float:
+        """How long a postponed image has to wait yet, by the order's image rate; without one, how long to wait for any."""
+        limit_hz, last = self._order.image_rate_hz, self._last_encoded
+        if self._postponed is None:
+            return ENCODE_WAIT_S
+        if limit_hz is None or last is None:
+            return 0.0
+        return max(0.0, (last.capture_ns - time.monotonic_ns()) / 1e9 + RATE_LIMIT_SLACK / limit_hz)
 
     def _image_rate_hz(self) -> float:
         """At which distinct images come, as far as it is known."""
