@@ -44,8 +44,8 @@ class DecodedPicture:
 class Presenter:
     """Owns the display. `run` is the stage's thread.
 
-    `shown` is called with each new picture just before it is drawn, `lost` when the display failed and shows nothing;
-    `assess` says what is true now; `report` is told so at every tick.
+    `shown` is called with each new picture and its time just before it is drawn, `lost` when the display failed and
+    shows nothing; `assess` says what is true now; `report` is told so at every tick.
     """
 
     def __init__(
@@ -65,13 +65,15 @@ class Presenter:
         self._assess = assess
         self._report = report
         self._problem = RepeatedProblem(logger)
-        self._on_screen: GrayPicture | None = None
+        self._on_screen: DecodedPicture | None = None
+        self._on_screen_since_ns = 0
         self.pictures_shown = 0
 
     def run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
                 self._display.open()
+                self._show_again()
                 while not stopping.is_set():
                     self._show_next()
             except DeviceError as error:
@@ -85,11 +87,20 @@ class Presenter:
         picture = self._pictures.take(TICK_S)
         now_ns = time.monotonic_ns()
         if picture is not None:
-            self._on_screen = picture.pixels
+            self._on_screen, self._on_screen_since_ns = picture, now_ns
             self.pictures_shown += 1
             self._shown(picture, now_ns)
+        self._draw(now_ns, is_new=picture is not None)
+
+    def _show_again(self) -> None:
+        """A display that was opened anew shows nothing. The last picture comes back with the age that it has."""
+        if self._on_screen is not None:
+            self._shown(self._on_screen, self._on_screen_since_ns)
+            self._draw(time.monotonic_ns(), is_new=True)
+
+    def _draw(self, now_ns: int, *, is_new: bool) -> None:
         truth = self._assess(now_ns)
-        self._display.show(self._on_screen, banner_of(truth), is_new=picture is not None)
+        self._display.show(self._on_screen.pixels if self._on_screen else None, banner_of(truth), is_new=is_new)
         self._report(truth, now_ns)
 
     def _tell_without_display(self, stopping: threading.Event) -> None:

@@ -63,6 +63,7 @@ class PictureTruth:
         self._announced: deque[_Image] = deque(maxlen=ANNOUNCEMENTS_KEPT)
         self._delivered_unshown_ns: int | None = None
         self._shown: _Image | None = None
+        self._is_display_lost = False
 
     def note_link(self, report: LinkReport, now_ns: int) -> None:
         self._link = report
@@ -89,6 +90,7 @@ class PictureTruth:
     def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
         """A decoded picture is on the screen."""
         self._shown = _Image(stream, frame_id, capture_ns, now_ns)
+        self._is_display_lost = False
         self._delivered_unshown_ns = None
         while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
             self._announced.popleft()
@@ -96,6 +98,7 @@ class PictureTruth:
     def note_display_lost(self) -> None:
         """The display failed: nothing is on any screen."""
         self._shown = None
+        self._is_display_lost = True
 
     def assess(self, now_ns: int) -> Truth:
         state, cause = self._state(now_ns)
@@ -148,6 +151,8 @@ class PictureTruth:
         return PictureState.CAPTURE_LOST, self._source.cause
 
     def _decoder_fault(self, now_ns: int) -> tuple[PictureState, str] | None:
+        if self._is_display_lost:
+            return PictureState.DECODER_STALLED, "the display does not work"
         if self._delivered_unshown_ns is not None and now_ns - self._delivered_unshown_ns > OVERDUE_LIMIT_NS:
             return PictureState.DECODER_STALLED, "images arrive, none is shown"
         overdue = self._announced and now_ns - self._announced[0].at_ns > OVERDUE_LIMIT_NS
