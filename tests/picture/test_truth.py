@@ -205,8 +205,12 @@ def test_a_lost_display_shows_no_picture() -> None:
     truth = running()
     truth.note_display_lost()
     told = truth.assess(T0 + MS)
-    assert told.state not in (PictureState.LIVE, PictureState.HELD)
+    assert (told.state, told.cause) == (PictureState.DECODER_STALLED, "the display does not work")
     assert told.age_ns is None
+    truth.note_shown(10, STREAM, T0 + OFFSET_NS - PATH_NS, T0)  # the display is back with the same picture
+    assert truth.assess(T0 + LIVE_AGE_LIMIT_NS // 2).state is PictureState.LIVE
+    keep(truth, T0 + LIVE_AGE_LIMIT_NS + 1)
+    assert truth.assess(T0 + LIVE_AGE_LIMIT_NS + 1).state is not PictureState.LIVE
 
 
 def test_a_picture_of_a_former_stream_is_not_live() -> None:
