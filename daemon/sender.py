@@ -142,7 +142,7 @@ class SenderVideo:
     def _next_to_encode(self) -> CapturedImage | None:
         """A new image; or the last one again, when the receiver needs an IDR and the source holds its image.
 
-        An image that comes too soon for a narrow path waits for its turn or for a newer one: it may be the one that stays.
+        An image that comes too soon for a narrow path waits for its turn or a newer one: it may be the one that stays.
         """
         image = self._images.take(self._wait_for_turn_s())
         last = self._last_encoded
@@ -157,7 +157,7 @@ class SenderVideo:
         return image
 
     def _wait_for_turn_s(self) -> float:
-        """How long a postponed image has to wait yet, by the order's image rate; without one, how long to wait for any."""
+        """How long a postponed image has to wait yet, by the order's image rate; without one: how long for any."""
         limit_hz, last = self._order.image_rate_hz, self._last_encoded
         if self._postponed is None:
             return ENCODE_WAIT_S

@@ -1,4 +1,4 @@
-"""`python -m daemon.warm`: compile every kernel into its cache, at install time, so that the first image is not late."""
+"""`python -m daemon.warm`: compile every kernel at install time, so that the first image is not late."""
 
 import numpy as np
 

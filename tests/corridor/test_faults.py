@@ -58,7 +58,6 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 def _suffer(rig: Rig, fault: Fault) -> int:
     """Begin `fault`, see it told at both ends, mend it, see the picture come back. Returns when it began."""
-    shown_before = rig.sink.count
     begun_ns = time.monotonic_ns()
     fault.begin(rig)
     if fault.victim == ("receiver", "video"):
@@ -68,7 +67,7 @@ def _suffer(rig: Rig, fault: Fault) -> int:
         rig.wait_state(fault.state, TOLD_LIMIT_S, begun_ns)
     rig.heal()
     rig.wait_state("LIVE", BACK_LIMIT_S if fault.victim is None else TOLD_LIMIT_S + BACK_LIMIT_S)
-    rig.wait_pictures(shown_before + 1)
+    rig.wait_pictures(rig.sink.count + 1)
     rig.assert_live_was_true(begun_ns, LIVE_LIMIT_S + ALLOWANCE_S)
     return begun_ns
 

@@ -20,7 +20,9 @@ SSRC = 7
 class Simulation:
     """30 access units a second, sized by the target; `rates` and `queues` sample the run every image."""
 
-    def __init__(self, seconds: float, *, seed: int = 1, skew: float = 0.0, script: Any = (), **conditions: Any) -> None:
+    def __init__(
+        self, seconds: float, *, seed: int = 1, skew: float = 0.0, script: Any = (), **conditions: Any
+    ) -> None:
         self.controller = CongestionController(CEILING_BPS)
         self.forward = Path(seed, script=script, **conditions)
         # Other packets share the way back, so that a burst takes one or two reports in a row, not five.
