@@ -139,8 +139,8 @@ def _check(path: Path, config: Config) -> None:
 
 def split_address(text: str, where: str) -> tuple[str, int]:
     """ "host:port" or "[v6]:port" -> (host, port). Raises ConfigError naming `where`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ConfigError(f"{where}: '{text}' is not an address", "write it as HOST:PORT, for example 192.0.2.7:47000")
     return host.strip("[]"), int(port)
 
