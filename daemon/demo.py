@@ -3,13 +3,14 @@
 A throw-away lab in a temporary folder, the real daemons, the real encrypted link over loopback.
 """
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
 
@@ -23,7 +24,9 @@ HOST = "127.0.0.1"
 PORTS_TRIED = 20
 UP_LIMIT_S = 30.0
 STATUS_EVERY_S = 0.5
-STOP_LIMIT_S = 3.0
+STOP_LIMIT_S = 1.5
+
+Ends = dict[str, "subprocess.Popen[bytes]"]
 
 
 def run_demo(*, clip: Path | None, web_port: int) -> int:
@@ -36,14 +39,16 @@ def run_demo(*, clip: Path | None, web_port: int) -> int:
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cathlink-demo-")))
-        print("making a throw-away authority and two identities ...", flush=True)
-        make_lab(folder, link_port=free_udp_port(), replace=True)
-        source = f"file:{clip.resolve()}" if clip else PHANTOM
-        print(f"starting receiver and sender ({source}) ...", flush=True)
-        settings = {"receiver": f"display.device=web:{HOST}:{port}", "sender": f"capture.device={source}"}
-        ends = {role: _start(folder, role, setting, stack) for role, setting in settings.items()}
+        ends: Ends = {}
+        stack.callback(_stop_all, ends)
         try:
-            _wait_until_live(folder, ends)
+            print("making a throw-away authority and two identities ...", flush=True)
+            make_lab(folder, link_port=free_udp_port(), replace=True)
+            source = f"file:{clip.resolve()}" if clip else PHANTOM
+            print(f"starting receiver and sender ({source}) ...", flush=True)
+            ends["receiver"] = _start(folder, "receiver", f"display.device=web:{HOST}:{port}")
+            ends["sender"] = _start(folder, "sender", f"capture.device={source}")
+            _wait_until_shown(folder, ends)
             print(f"Live picture: http://{HOST}:{port}/ (Ctrl-C ends the demo)", flush=True)
             _watch(folder, ends)
         except KeyboardInterrupt:
@@ -68,53 +73,56 @@ def _free_web_port(wanted: int) -> int:
     raise CathlinkError(f"ports {wanted} to {wanted + PORTS_TRIED - 1} are all taken", "choose another with --port")
 
 
-def _start(folder: Path, role: str, setting: str, stack: ExitStack) -> "subprocess.Popen[bytes]":
-    log = stack.enter_context((folder / f"{role}.log").open("wb"))
+def _start(folder: Path, role: str, setting: str) -> "subprocess.Popen[bytes]":
+    """In a session of its own: Ctrl-C in the terminal reaches the demo alone, which then stops both ends in order."""
     command = [sys.executable, "-m", "daemon", "run", "--config", str(folder / f"{role}.toml"), "--set", setting]
-    process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-    stack.callback(_end, process)
-    return process
+    with (folder / f"{role}.log").open("wb") as log:
+        return subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _stop_all(ends: Ends) -> None:
+    """Both at once, so that the demo ends within two seconds."""
+    for process in ends.values():
+        process.terminate()
+    deadline = time.monotonic() + STOP_LIMIT_S
+    for process in ends.values():
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def _check_alive(folder: Path, ends: "dict[str, subprocess.Popen[bytes]]") -> None:
+def _check_alive(folder: Path, ends: Ends) -> None:
     for role, process in ends.items():
         if process.poll() is not None:
             last_words = (folder / f"{role}.log").read_text(errors="replace").strip().splitlines()[-1:]
             raise CathlinkError(f"the {role} ended with code {process.returncode}", "".join(last_words))
 
 
-def _wait_until_live(folder: Path, ends: "dict[str, subprocess.Popen[bytes]]") -> None:
+def _wait_until_shown(folder: Path, ends: Ends) -> None:
+    """Live, or held: a clip of a single image is never live."""
     deadline = time.monotonic() + UP_LIMIT_S
     while time.monotonic() < deadline:
         _check_alive(folder, ends)
-        if _picture(folder / "receiver.sock").startswith("LIVE"):
+        if _picture(folder / "receiver.sock").startswith(("LIVE", "HELD")):
             return
         time.sleep(0.1)
-    raise CathlinkError("no live picture came up", (folder / "sender.log").read_text(errors="replace")[-300:])
+    raise CathlinkError("no picture came up", (folder / "sender.log").read_text(errors="replace")[-300:])
 
 
 def _picture(path: Path) -> str:
     """The receiver's picture in a line, empty while it does not answer."""
     try:
-        client = StatusClient(str(path))
+        with closing(StatusClient(str(path))) as client:
+            picture = client.ask()["picture"]
     except CathlinkError:
         return ""
-    picture = client.ask()["picture"]
-    client.close()
     latency = f", glass to glass {picture['latency_ms']} ms" if picture["latency_ms"] is not None else ""
     return f"{picture['state']}{latency}"
 
 
-def _watch(folder: Path, ends: "dict[str, subprocess.Popen[bytes]]") -> None:
+def _watch(folder: Path, ends: Ends) -> None:
     while True:
         time.sleep(STATUS_EVERY_S)
         _check_alive(folder, ends)

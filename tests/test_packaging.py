@@ -16,13 +16,14 @@ def test_no_other_distribution_owns_our_packages(package: str) -> None:
     assert owners <= {"cathlink"}
 
 
-def test_unit_file_is_valid_for_systemd() -> None:
-    unit = ROOT / "deploy" / "cathlink.service"
-    run = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
-    )
-    complaints = [line for line in run.stderr.splitlines() if "is not executable" not in line]
-    assert complaints == []
+def test_unit_file_is_valid_for_systemd(tmp_path: Path) -> None:
+    """A program that exists stands in for the installed one: nothing else may be complained of."""
+    unit = tmp_path / "cathlink.service"
+    text = (ROOT / "deploy" / "cathlink.service").read_text()
+    unit.write_text(text.replace("/opt/cathlink/venv/bin/cathlink", "/bin/true"))
+    run = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    assert run.returncode == 0
 
 
 def test_unit_file_is_tight() -> None:
