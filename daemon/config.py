@@ -86,11 +86,11 @@ def _override(table: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
-        raise ConfigError(f"--set {override}", "write it as KEY=VALUE, for example encoder.bitrate_bps=4000000")
+        raise ConfigError(f"--set {override!r}", "write it as KEY=VALUE, for example encoder.bitrate_bps=4000000")
     for name in names[:-1]:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"--set {override}: {name} is a value, not a table")
+            raise ConfigError(f"--set {override!r}: {name!r} is a value, not a table")
     table[names[-1]] = _toml_value(text.strip())
 
 
@@ -141,7 +141,7 @@ def split_address(text: str, where: str) -> tuple[str, int]:
     """ "host:port" or "[v6]:port" -> (host, port). Raises ConfigError naming `where`."""
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ConfigError(f"{where}: '{text}' is not an address", "write it as HOST:PORT, for example 192.0.2.7:47000")
+        raise ConfigError(f"{where}: {text!r} is not an address", "write it as HOST:PORT, for example 192.0.2.7:47000")
     return host.strip("[]"), int(port)
 
 

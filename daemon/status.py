@@ -88,7 +88,8 @@ class StatusClient:
         return answer
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a question that the daemon did not live to read
+            self._file.close()
         self._socket.close()
 
 
