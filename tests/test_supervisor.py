@@ -1,0 +1,162 @@
+"""The supervisor's own judgement: silence, death and repeated death of a worker, without starting any."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import supervisor
+from daemon.config import Config, load_config
+from daemon.messages import Event, Failed, Statistics, TruthReport
+from daemon.states import PictureState
+from daemon.supervisor import EVENTS_KEPT, RESTART_DELAYS_S, SHORT_LIFE_S, TRUTH_LIMIT_NS, Supervisor
+from provisioning.lab import make_lab
+
+MS = 1_000_000
+
+
+class Clock:
+    """Stands in for the supervisor's `time`."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000 * MS
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def monotonic(self) -> float:
+        return self.now_ns / 1e9
+
+    def advance(self, seconds: float) -> None:
+        self.now_ns += int(seconds * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(supervisor, "time", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
+    folder: Path = tmp_path_factory.mktemp("lab")
+    lab = make_lab(folder / "lab")
+    return {"sender": load_config(lab.sender_config), "receiver": load_config(lab.receiver_config)}
+
+
+MakeBox = Callable[[str], Supervisor]
+
+
+@pytest.fixture
+def make_box(configs: dict[str, Config], clock: Clock) -> Iterator[MakeBox]:
+    """A supervisor of that role, which starts nothing."""
+    boxes: list[Supervisor] = []
+
+    def make(role: str) -> Supervisor:
+        boxes.append(Supervisor(configs[role]))
+        return boxes[-1]
+
+    yield make
+    for box in boxes:
+        box._link_end.close()
+        box._video_end.close()
+
+
+def report(at_ns: int, state: PictureState = PictureState.LIVE) -> TruthReport:
+    return TruthReport(state, "", 5, 40, 35, 2, at_ns)
+
+
+@pytest.mark.parametrize(
+    ("role", "reporter", "other", "silent"),
+    [("sender", "link", "video", "LINK STALLED"), ("receiver", "video", "link", "DECODER STALLED")],
+)
+def test_a_silent_reporters_last_word_does_not_stand(
+    make_box: MakeBox, clock: Clock, role: str, reporter: str, other: str, silent: str
+) -> None:
+    box = make_box(role)
+    assert box.truth_now()[0].words == silent
+    box.note_message(box._workers[reporter], report(clock.now_ns))
+    clock.now_ns += TRUTH_LIMIT_NS
+    assert box.truth_now() == (PictureState.LIVE, "")
+    clock.now_ns += 1
+    assert box.truth_now() == (PictureState[silent.replace(" ", "_")], f"the {reporter} process does not answer")
+    box.note_message(box._workers[reporter], report(clock.now_ns))
+    box.forget_truth_of(other)  # the other one's death says nothing about the picture
+    assert box.truth_now()[0] is PictureState.LIVE
+    box.forget_truth_of(reporter)
+    assert box.truth_now()[0].words == silent
+
+
+def test_the_snapshot_brings_the_age_up_to_now(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("receiver")
+    box.note_message(box._workers["video"], report(clock.now_ns))
+    clock.advance(0.1)
+    picture = box.snapshot()["picture"]
+    assert picture == {
+        "state": "LIVE",
+        "cause": "",
+        "frame_id": 5,
+        "age_ms": 140,
+        "latency_ms": 35,
+        "latency_bound_ms": 2,
+    }
+
+
+def test_a_change_of_state_is_one_event(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("receiver")
+    states = [PictureState.LIVE] * 3 + [PictureState.HELD] * 3 + [PictureState.LIVE]
+    for state in states:
+        box.note_message(box._workers["video"], report(clock.now_ns, state))
+    assert [event.what for event in box.events] == ["picture is LIVE", "picture is HELD", "picture is LIVE"]
+
+
+def test_events_are_bounded(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("receiver")
+    for number in range(2 * EVENTS_KEPT):
+        box.note_message(box._workers["video"], Event(f"event {number}", "", clock.now_ns))
+    assert len(box.events) == EVENTS_KEPT
+    assert box.events[-1].what == f"event {2 * EVENTS_KEPT - 1}"
+
+
+def test_figures_are_those_of_their_worker(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("sender")
+    box.note_message(box._workers["link"], Statistics("link", {"rtt_ms": 7.0}))
+    workers = box.snapshot()["workers"]
+    assert isinstance(workers, dict)
+    assert workers["link"]["figures"] == {"rtt_ms": 7.0}
+    assert workers["video"]["figures"] == {}
+
+
+def test_a_worker_that_cannot_work_ends_the_box(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("sender")
+    box.note_message(box._workers["link"], Failed("link.listen: taken", 1))
+    assert box.stopping.is_set()
+
+
+def test_one_that_had_worked_is_started_at_once_and_one_that_dies_at_its_start_later_and_later(
+    make_box: MakeBox, clock: Clock
+) -> None:
+    worker = make_box("sender")._workers["video"]
+
+    def delay_after(lived_s: float) -> float:
+        worker._started = clock.monotonic()
+        clock.advance(lived_s)
+        return worker._restart_delay_s()
+
+    assert [delay_after(SHORT_LIFE_S + 1) for _ in range(10)] == [0.0] * 10
+    delays = [delay_after(SHORT_LIFE_S / 2) for _ in range(10)]
+    assert delays == [*RESTART_DELAYS_S[1:], *[RESTART_DELAYS_S[-1]] * (11 - len(RESTART_DELAYS_S))]
+    assert delay_after(SHORT_LIFE_S + 1) == 0.0
+
+
+def test_an_ending_is_told_in_words() -> None:
+    assert supervisor._ending(3) == "exit code 3"
+    assert supervisor._ending(-9) == "killed by SIGKILL"
+    assert supervisor._ending(-99) == "killed by signal 99"
+
+
+def test_the_clock_stands_in_for_the_real_one(clock: Clock) -> None:
+    """What the tests above rest on."""
+    assert supervisor.time is not time
