@@ -1,8 +1,9 @@
 """H.264 encoders behind `hw.ports.Encoder`.
 
 libx264 through PyAV, monochrome (4:0:0, High profile) and full range, so that grey 0..255 is carried as it is.
-What makes it immediate: `tune=zerolatency` (no look-ahead, no B-frames), two slices encoded by two threads (slice threads
-add no frame of delay, frame threads would), and a rate buffer of a few images so that no access unit is far above the mean.
+What makes it immediate: `tune=zerolatency` (no look-ahead, no B-frames), two slices encoded by two threads (slice
+threads add no frame of delay, frame threads would), and a rate buffer of a few images so that no access unit is far
+above the mean.
 There is no periodic IDR: a receiver that needs one asks, and gets the next image as IDR.
 """
 

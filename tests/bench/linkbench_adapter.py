@@ -1,6 +1,8 @@
-"""cathlink beside its peers in linkbench: `python -m linkbench.run --extra tests.bench.linkbench_adapter --adapters cathlink,...`
+"""cathlink beside its peers in linkbench.
 
-Sender and receiver are the real daemons with a throw-away lab: encrypted, authenticated, two processes each and a supervisor.
+`python -m linkbench.run --extra tests.bench.linkbench_adapter --adapters cathlink,...`
+
+Sender and receiver are the real daemons with a throw-away lab: encrypted, authenticated, two workers each.
 CATHLINK_PRESET chooses the x264 preset (default ultrafast, as linkbench's other peers use).
 """
 
@@ -10,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from linkbench.adapters.base import Adapter
-
 from linkbench.conditions import CONDITIONS
 
 from provisioning.lab import make_lab

@@ -1,4 +1,4 @@
-"""The controller in a simulated path: access units as trains, RFC 8888 feedback every 25 ms, no network and no clock."""
+"""The controller on a simulated path: access units as trains, RFC 8888 feedback every 25 ms, no clock."""
 
 import random
 from collections.abc import Mapping
