@@ -59,9 +59,16 @@ class Relay:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def rebind(self) -> None:
+        """From now on the receiver sees the sender at another port, as after a NAT rebinding."""
+        old, self._far = self._far, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        old.close()
+
     def _run(self) -> None:
         sender = None
         while not self._closing:
+            if self._far.fileno() < 0:
+                continue
             for ready in select.select([self._near, self._far], [], [], 0.1)[0]:
                 try:
                     datagram, address = ready.recvfrom(2048)

@@ -96,10 +96,47 @@ def test_a_stranger_is_refused_and_costs_nothing(corridor: Corridor, stranger: s
     assert corridor.state("receiver") == "LIVE"
 
 
+def _link_figures(corridor: Corridor, role: str) -> dict[str, float]:
+    wait_for(lambda: corridor.status(role)["workers"]["link"]["figures"], "statistics", 3.0)
+    figures: dict[str, float] = corridor.status(role)["workers"]["link"]["figures"]
+    return figures
+
+
+def test_the_picture_follows_a_change_of_address(corridor: Corridor) -> None:
+    before, shown = _link_figures(corridor, "receiver"), corridor.pictures.count
+    corridor.relay.rebind()
+    wait_for(
+        lambda: _link_figures(corridor, "receiver")["address_changes"] == before["address_changes"] + 1,
+        "the receiver follows",
+        3.0,
+    )
+    wait_for(lambda: corridor.pictures.count > shown + 45, "pictures at the full rate", 4.0)
+    after = _link_figures(corridor, "receiver")
+    assert after["sessions"] == before["sessions"]  # no new handshake
+    assert corridor.state("sender") == corridor.state("receiver") == "LIVE"
+
+
+def test_a_power_cycled_receiver_is_found_again(tmp_path: Path) -> None:
+    with Corridor(tmp_path / "lab") as corridor:
+        corridor.processes["receiver"].kill()
+        corridor.processes["receiver"].wait()
+        wait_for(lambda: corridor.state("sender") == "LINK STALLED", "the sender knows", 2.0)
+        corridor.start("receiver", settings=("display.device=none:",))
+        corridor.wait_state("LIVE")
+
+
+@pytest.mark.slow
+def test_new_keys_cost_no_picture(tmp_path: Path) -> None:
+    with Corridor(tmp_path / "lab", "link.rekey_after_s=10") as corridor:
+        wait_for(lambda: _link_figures(corridor, "receiver")["sessions"] >= 3, "two renewals", 40.0)
+        figures = _link_figures(corridor, "receiver")
+        assert figures["units_lost"] <= 1  # what was on its way before the first IDR
+        assert corridor.state("receiver") == "LIVE"
+
+
 def _fuzz(corridor: Corridor, seconds: float) -> None:
     draw = random.Random(5)
-    wait_for(lambda: corridor.status("receiver")["workers"]["link"]["figures"], "statistics", 3.0)
-    lost_before = corridor.status("receiver")["workers"]["link"]["figures"]["units_lost"]
+    lost_before = _link_figures(corridor, "receiver")["units_lost"]
     pids = [corridor.worker_pid("receiver", worker) for worker in ("link", "video")]
     end = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
@@ -113,7 +150,7 @@ def _fuzz(corridor: Corridor, seconds: float) -> None:
                 attacker.sendto(datagram[: draw.randrange(1, len(datagram) + 1)], ("127.0.0.1", corridor.receiver_port))
             time.sleep(0.02)
             assert corridor.state("receiver") in ("LIVE", "")
-    figures = corridor.status("receiver")["workers"]["link"]["figures"]
+    figures = _link_figures(corridor, "receiver")
     assert figures["units_lost"] == lost_before
     assert figures["not_authentic"] > 0
     assert [corridor.worker_pid("receiver", worker) for worker in ("link", "video")] == pids
