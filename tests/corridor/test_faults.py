@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from pictures import Show
-from rig import ENDS, WORKERS, Rig
+from rig import ENDS, WORKERS, Rig, wait_until
 
 RATE_HZ = 30.0
 TOLD_LIMIT_S = 1.0
@@ -98,6 +98,24 @@ def test_held_is_said_within_two_image_intervals(rig: Rig) -> None:
         if took_s[-1] <= HELD_LIMIT_S:
             return
     pytest.fail(f"HELD after {took_s} s")
+
+
+@pytest.mark.parametrize(
+    ("end", "worker"),
+    [
+        ("receiver", "video"),
+        pytest.param("receiver", "link", marks=pytest.mark.slow),
+        pytest.param("sender", "video", marks=pytest.mark.slow),
+        pytest.param("sender", "link", marks=pytest.mark.slow),
+    ],
+)
+def test_a_worker_that_hangs_for_good_is_replaced(rig: Rig, end: str, worker: str) -> None:
+    hanging = rig.ends[end].pid(worker)
+    begun_ns = time.monotonic_ns()
+    rig.signal_worker(end, worker, signal.SIGSTOP)
+    wait_until(lambda: rig.ends[end].pid(worker) != hanging, "another process")
+    rig.wait_state("LIVE")
+    rig.assert_live_was_true(begun_ns, LIVE_LIMIT_S + ALLOWANCE_S)
 
 
 @pytest.mark.slow
