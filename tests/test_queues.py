@@ -27,17 +27,25 @@ def test_taking_in_time_drops_nothing() -> None:
     assert slot.drops == 0
 
 
-def test_put_and_wake_end_a_wait() -> None:
+def test_put_ends_a_wait_for_the_slot() -> None:
     slot: LatestSlot[int] = LatestSlot()
     taken: list[int | None] = []
-    for act, expected in ((lambda: slot.put(7), 7), (slot.wake, None)):
-        thread = threading.Thread(target=lambda: taken.append(slot.take(LONG_S)))
-        thread.start()
-        while thread.is_alive():  # the waiter may not wait yet: a wake before that has no effect
-            act()
-            thread.join(0.01)
-        assert taken.pop() in (expected, None)
-        slot.take(0.0)
+    thread = threading.Thread(target=lambda: taken.append(slot.take(LONG_S)))
+    thread.start()
+    slot.put(7)
+    thread.join(LONG_S)
+    assert taken == [7]
+
+
+def test_wake_ends_a_wait_with_nothing() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    taken: list[int | None] = []
+    thread = threading.Thread(target=lambda: taken.append(slot.take(LONG_S)))
+    thread.start()
+    while thread.is_alive():  # a wake before the wait has begun has no effect
+        slot.wake()
+        thread.join(0.01)
+    assert taken == [None]
 
 
 @given(st.integers(1, 5), st.lists(st.one_of(st.none(), st.integers())))
