@@ -59,7 +59,7 @@ lock: setup ## write requirements.lock from what pyproject.toml asks for
 	@$(BIN)/pip freeze --exclude-editable | grep -v '^cathlink' > requirements.lock
 
 install: ## on a Debian 12 box, as root: user, /opt/cathlink, /etc/cathlink, systemd unit
-	@PREFIX=$(PREFIX) PYTHON=$(PYTHON) bash deploy/install.sh
+	@PREFIX=$(PREFIX) bash deploy/install.sh
 
 clean: ## remove what make made here
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-/opt/cathlink}
-python=${PYTHON:-python3}
+python=/usr/bin/python3  # the one that the unit's user can read, whatever else root has
 [ "$(id -u)" = 0 ] || { echo "make install needs root: sudo make install" >&2; exit 1; }
 
 echo "[1/5] system packages"
@@ -21,11 +21,12 @@ install -d -o cathlink -g cathlink -m 750 /var/cache/cathlink /var/lib/cathlink
 echo "[3/5] programs into $prefix"
 [ -x "$prefix/venv/bin/python" ] || "$python" -m venv "$prefix/venv"
 "$prefix/venv/bin/pip" install -q --disable-pip-version-check -r requirements.lock
+rm -rf build  # of an earlier version: its files would be installed too
 "$prefix/venv/bin/pip" install -q --disable-pip-version-check --no-deps --force-reinstall .
 install -Dm644 README.md "$prefix/share/README.md"
 
 echo "[4/5] compiling kernels for this processor"
-NUMBA_CACHE_DIR=/var/cache/cathlink "$prefix/venv/bin/python" -m daemon.warm
+(cd / && NUMBA_CACHE_DIR=/var/cache/cathlink "$prefix/venv/bin/python" -m daemon.warm)  # not the clone's modules
 chown -R cathlink:cathlink /var/cache/cathlink
 
 echo "[5/5] systemd unit"
