@@ -32,7 +32,7 @@ class CongestionSettings(msgspec.Struct, frozen=True):
     growth_per_s: float = 0.25  # while the trains say nothing
     fast_growth_per_s: float = 1.0  # while they say that there is room
     hold_after_cut_ns: int = 400 * MILLISECOND_NS
-    fastest_pace_bps: int = 400_000_000
+    fastest_pace_bps: int = 1_000_000_000
     pace_over_capacity: float = 2.0  # faster than the narrowest hop, so that a wider one shows
     tolerated_loss: float = 0.10  # above this, loss alone lowers the rate
 
