@@ -36,7 +36,8 @@ def run_demo(*, clip: Path | None, web_port: int) -> int:
     port = _free_web_port(web_port)
     if web_port not in (0, port):
         print(f"port {web_port} is taken, using {port}", flush=True)
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: it is ignored in the background of a script
+        signal.signal(number, _stop)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cathlink-demo-")))
         ends: Ends = {}
