@@ -1,4 +1,4 @@
-"""Video sender and receiver joined over scripted paths: what comes out is in order, intact, in time, or told as lost."""
+"""Video sender and receiver joined over scripted paths: what comes out is in order, intact, in time, or told lost."""
 
 import random
 from dataclasses import dataclass, field
