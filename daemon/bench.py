@@ -38,7 +38,7 @@ def run_bench(*, seconds: float, save_to: Path) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cathlink-bench-")))
         print(f"measuring {SOURCE} at {BITRATE_BPS / 1e6:g} Mbit/s for {seconds:g} s ...", flush=True)
-        ends = _start(folder, stack)
+        ends = start_corridor(folder, stack)
         results = _measure(ends, seconds)
     _print_table(results)
     save_to.parent.mkdir(parents=True, exist_ok=True)
@@ -54,11 +54,19 @@ def free_udp_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(folder: Path, stack: ExitStack) -> dict[str, StatusClient]:
-    make_lab(folder, link_port=free_udp_port(), replace=True)
+def start_corridor(
+    folder: Path, stack: ExitStack, *, listen_port: int | None = None, peer_port: int | None = None
+) -> dict[str, StatusClient]:
+    """Both daemons in a lab, LIVE; `stack` ends them. The sender speaks to `peer_port`, by default the receiver's."""
+    listen_port = listen_port or free_udp_port()
+    make_lab(folder, link_port=listen_port, replace=True)
     extra = {
         "receiver": ["--set", "display.device=none:"],
-        "sender": ["--set", f"capture.device={SOURCE}", "--set", f"encoder.bitrate_bps={BITRATE_BPS}"],
+        "sender": [
+            *("--set", f"capture.device={SOURCE}"),
+            *("--set", f"encoder.bitrate_bps={BITRATE_BPS}"),
+            *("--set", f"link.peer=127.0.0.1:{peer_port or listen_port}"),
+        ],
     }
     for role, settings in extra.items():
         command = [sys.executable, "-m", "daemon", "run", "--config", str(folder / f"{role}.toml"), *settings]

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--json", type=Path, default=Path("bench-results/bench.json"), help="where to save (%(default)s)"
     )
+    bench.add_argument("--link", action="store_true", help="through good and bad paths, one row each")
     bench.set_defaults(command=_bench)
     return parser
 
@@ -94,6 +95,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.link:
+        from daemon.bench_link import run_link_bench
+
+        return run_link_bench(seconds=options.seconds, save_to=options.json)
     from daemon.bench import run_bench
 
     return run_bench(seconds=options.seconds, save_to=options.json)
