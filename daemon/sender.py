@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.log import RepeatedProblem
+from daemon.memory import release_compiler_text
 from daemon.messages import AccessUnit, EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.present import DecodedPicture, Presenter, truth_of
@@ -121,6 +122,8 @@ class SenderVideo:
             image = self._next_to_encode()
             if image is None:
                 continue
+            if self._last_encoded is None:
+                release_compiler_text()  # the capture has found its first new image: its kernels are loaded
             force_idr = self._idr_wanted.is_set()
             self._idr_wanted.clear()
             try:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 WORKERS = ("link", "video")
 WORKER_SILENCE_LIMIT_S = 3.0
 WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled first
-STOP_LIMIT_S = 1.2
+STOP_LIMIT_S = 0.7  # for each of two workers, so that all end within 2 s
 RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how many lives in a row were short
 SHORT_LIFE_S = 2.0
 TRUTH_LIMIT_NS = 250_000_000
@@ -76,6 +76,7 @@ class Worker:
             self.name,
             str(theirs.fileno()),
             str(self._peer_fd),
+            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # one arena a thread would keep freed pictures resident
             pass_fds=(theirs.fileno(), self._peer_fd),
             stdin=None if self.name == "video" else subprocess.DEVNULL,
             stdout=None if self.name == "video" else subprocess.DEVNULL,
