@@ -68,7 +68,7 @@ class _Link:
         self._supervision = supervision
         self._video = video
         self._next_report_ns = 0
-        self._next_statistics_ns = time.monotonic_ns() + STATISTICS_EVERY_NS
+        self._next_statistics_ns = 0  # the first at once: it tells the supervisor that this process has come up
         self._video_heard_ns = 0
         self._cpu_ns = time.process_time_ns()
 
