@@ -46,6 +46,7 @@ class VideoReceiver:
         self._sequences = SequenceUnwrapper()
         self._assemblies: dict[int, Assembly] = {}
         self._expected: int | None = None  # frame_id of the next one to deliver; None: an IDR
+        self._next_id: int | None = None  # the first frame_id after the last delivered, also while an IDR is waited for
         self._delivered_end: int | None = None  # sequence number after the last delivered source packet
         self._delivered_capture_ns = 0
         self._highest = -1
@@ -106,7 +107,7 @@ class VideoReceiver:
             self._deliver(now_ns)
 
     def _is_past(self, frame_id: int) -> bool:
-        return self._expected is not None and (frame_id - self._expected) % (1 << 32) >= HALF_RANGE
+        return self._next_id is not None and (frame_id - self._next_id) % (1 << 32) >= HALF_RANGE
 
     def _assembly(self, packet: RtpPacket, now_ns: int) -> Assembly | None:
         frame = packet.frame
@@ -161,7 +162,7 @@ class VideoReceiver:
             self.units_delivered += 1
             self.units_repaired += assembly.was_repaired
             self._reorder_ns *= REORDER_DECAY
-            self._expected = (assembly.frame_id + 1) & 0xFFFF_FFFF
+            self._expected = self._next_id = (assembly.frame_id + 1) & 0xFFFF_FFFF
             self._newer_seen_ns = min((a.known_since_ns for a in self._assemblies.values()), default=None)
             if self._expected in self._assemblies:
                 self._newer_seen_ns = None
@@ -178,10 +179,10 @@ class VideoReceiver:
         return newest
 
     def _skip_to(self, idr: Assembly) -> None:
-        """Give up everything before `idr`."""
-        if self._expected is not None:
-            self.units_lost += (idr.frame_id - self._expected) % (1 << 32)
-        self._expected = idr.frame_id
+        """Give up everything before `idr`: here the lost are counted, each once."""
+        if self._next_id is not None:
+            self.units_lost += (idr.frame_id - self._next_id) % (1 << 32)
+        self._expected = self._next_id = idr.frame_id
         for frame_id in [known for known in self._assemblies if self._is_past(known)]:
             del self._assemblies[frame_id]
 
@@ -196,8 +197,6 @@ class VideoReceiver:
 
     def _lose(self, now_ns: int) -> None:
         """The expected unit will not become whole: from here on only an IDR helps."""
-        if self._expected is not None:
-            self.units_lost += 1
         self._expected = None
         self._newer_seen_ns = None
         for frame_id in [a.frame_id for a in self._assemblies.values() if not a.is_idr]:
