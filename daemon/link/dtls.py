@@ -30,6 +30,7 @@ from daemon.link.dtls_record import (
 from daemon.link.srtp import KEY_BYTES, SALT_BYTES, SrtpKeys
 from provisioning.identity import Identity, dns_names
 
+HELLO_REPEAT_NS: Final = 100_000_000  # of a hello that nobody answers: the peer may be coming up at this moment
 FIRST_REPEAT_NS: Final = 250_000_000
 LONGEST_REPEAT_NS: Final = 1_000_000_000
 # Repeats that a peer asks for are at least this far apart.
@@ -141,7 +142,7 @@ class DtlsAssociation:
         if now_ns >= self._deadline_ns:
             self._end(DtlsState.CLOSED, f"no answer from the peer within {HANDSHAKE_LIMIT_NS // 1_000_000_000} s")
         elif now_ns >= self._repeat_ns:
-            self._repeat_after_ns = min(2 * self._repeat_after_ns, LONGEST_REPEAT_NS)
+            self._repeat_after_ns = self._longer(self._repeat_after_ns)
             self._repeat_ns = now_ns + self._repeat_after_ns
             self._repeat_flight(now_ns)
 
@@ -203,9 +204,13 @@ class DtlsAssociation:
         self._emit(output)
         if was_handshaking and (output or self.state is not DtlsState.HANDSHAKING):
             self._flight, self._flight_ns, self._answered = output, now_ns, _unnumbered(input_records)
-            self._repeat_after_ns = FIRST_REPEAT_NS
-            self._repeat_ns = now_ns + FIRST_REPEAT_NS
+            self._repeat_after_ns = FIRST_REPEAT_NS if self._answered else HELLO_REPEAT_NS
+            self._repeat_ns = now_ns + self._repeat_after_ns
         return messages
+
+    def _longer(self, wait_ns: int) -> int:
+        """A flight backs off (RFC 6347 section 4.2.4.1); a hello without any answer goes on as it began."""
+        return min(2 * wait_ns, LONGEST_REPEAT_NS) if self._answered else wait_ns
 
     def _is_repetition(self, records: list[bytes]) -> bool:
         """After the handshake, with our timer off: the peer repeats what we answered last, so the answer was lost."""

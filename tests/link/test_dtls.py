@@ -13,7 +13,14 @@ from OpenSSL import SSL
 
 from daemon.errors import LinkError
 from daemon.link import dtls
-from daemon.link.dtls import HANDSHAKE_LIMIT_NS, MAX_MESSAGE_BYTES, DtlsAssociation, DtlsListener, DtlsState
+from daemon.link.dtls import (
+    HANDSHAKE_LIMIT_NS,
+    HELLO_REPEAT_NS,
+    MAX_MESSAGE_BYTES,
+    DtlsAssociation,
+    DtlsListener,
+    DtlsState,
+)
 from daemon.link.dtls_record import MAX_DATAGRAM_BYTES
 from provisioning.authority import Authority
 from provisioning.identity import Identity
@@ -96,6 +103,19 @@ def test_any_lost_flight_is_repeated(sender, lost):
     assert pair.now_ns < SECOND_NS
 
 
+def test_a_hello_without_answer_is_repeated_steadily():
+    """The peer that comes up while nobody answers is found within a tenth of a second, not after a back-off."""
+    up_ns = 1_230_000_000
+    pair = DtlsPair(
+        SENDER_IDENTITY,
+        RECEIVER_IDENTITY,
+        lambda sender, n, datagram: LOST if sender == "client" and n * HELLO_REPEAT_NS < up_ns else ON_TIME,
+    )
+    pair.handshake()
+    assert_established(pair)
+    assert up_ns < pair.now_ns < up_ns + HELLO_REPEAT_NS + 50_000_000
+
+
 FATES = st.sampled_from([LOST, ON_TIME, ON_TIME * 2, (300_000_000,), (700_000_000,), (10_000_000, 500_000_000)])
 
 
@@ -137,7 +157,7 @@ def test_a_silent_peer_is_given_up_with_a_reason():
     hellos = pair.sent["client"]
     assert [int.from_bytes(hello[5:11]) for hello in hellos] == list(range(len(hellos)))  # a new number each time
     assert len({hello[11:] for hello in hellos}) == 1
-    assert 8 <= len(hellos) <= 14  # soon at first, then once a second
+    assert len(hellos) == HANDSHAKE_LIMIT_NS // HELLO_REPEAT_NS
 
 
 def test_a_timer_that_is_called_early_does_nothing():
