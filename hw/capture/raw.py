@@ -1,11 +1,10 @@
 """`raw:` whole grey frames, one after the other without any header, from a pipe, a file or standard input.
 
-A pipe is live: a frame is taken as soon as its last byte is there, straight into its buffer. A regular file has no time
-of its own and is read at `rate_hz`.
+A pipe is live: a frame is taken as soon as its last byte is there, straight into its buffer, and by a single system
+call where it can be: a process that is killed leaves no half of a frame to its successor on the same standard input. A
+regular file has no time of its own and is read at `rate_hz`.
 """
 
-import contextlib
-import fcntl
 import os
 import stat
 import time
@@ -14,11 +13,13 @@ from hw.capture.base import CaptureSource, ReadableWait
 from hw.capture.pacing import MONOTONIC_CLOCK, SECOND_NS, Clock, Pacer
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceError
+from hw.pipe import enlarge_pipe, unread_bytes
 from hw.ports import CapturedFrame, CaptureTiming, GrayPicture, PixelFormat
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_FD = 0
-PIPE_BYTES_WANTED = (4 << 20, 1 << 20)  # several frames, or what an unprivileged process may have by default
+REST_CHECKS = 10  # a writer that is slower than all of these gives its frame in pieces ...
+REST_CHECK_S = 0.0002  # ... for a pipe tells when it has something, not when it has enough
 
 
 class RawCapture(CaptureSource):
@@ -35,6 +36,7 @@ class RawCapture(CaptureSource):
         self._clock = clock
         self._readable = ReadableWait()
         self._fd = -1
+        self._is_pipe = False
         self._frames: _Frames | None = None
         self._pacer: Pacer | None = None  # of a regular file
         self._next_sequence = 0
@@ -47,8 +49,9 @@ class RawCapture(CaptureSource):
             raise DeviceError(f"{self._path!r} cannot be read ({error.strerror})", "check the path") from error
         if stat.S_ISDIR(mode):
             raise DeviceError(f"{self._path!r} is a folder", "name a file or a named pipe")
-        if stat.S_ISFIFO(mode):
-            _enlarge_pipe(self._fd)
+        self._is_pipe = stat.S_ISFIFO(mode)
+        if self._is_pipe:
+            enlarge_pipe(self._fd)
         self._readable.watch(self._fd)
         self._frames = _Frames(self._fd, FrameRing(self._timing.width, self._timing.height))
         self._pacer = Pacer(self._timing.rate_hz, self._clock) if stat.S_ISREG(mode) else None
@@ -67,6 +70,8 @@ class RawCapture(CaptureSource):
         while not self._frames.is_complete:
             if self._closing.is_set() or not self._readable.wait((deadline_ns - time.monotonic_ns()) / SECOND_NS):
                 return None
+            if self._is_pipe and self._frames.is_empty:
+                self._let_the_rest_come()
             self._frames.read_on()
         complete_ns = self._clock.now_ns()
         sequence = self._next_sequence
@@ -77,6 +82,12 @@ class RawCapture(CaptureSource):
             complete_ns = self._pacer.due_ns(sequence)
         self._next_sequence = sequence + 1
         return CapturedFrame(self._frames.take(), complete_ns, sequence)
+
+    def _let_the_rest_come(self) -> None:
+        for _ in range(REST_CHECKS):
+            if unread_bytes(self._fd) >= self._timing.width * self._timing.height:
+                return
+            self._closing.wait(REST_CHECK_S)
 
     def _release(self) -> None:
         self._readable.forget()
@@ -99,6 +110,10 @@ class _Frames:
         self._filled_bytes = 0
 
     @property
+    def is_empty(self) -> bool:
+        return self._filled_bytes == 0
+
+    @property
     def is_complete(self) -> bool:
         return self._filled_bytes == self._ring.slot.size
 
@@ -118,12 +133,3 @@ class _Frames:
         """The complete frame; the next bytes belong to the next one."""
         self._filled_bytes = 0
         return self._ring.commit()
-
-
-def _enlarge_pipe(fd: int) -> None:
-    """So that the writer of a whole frame need not wait for its reader. It works without, too."""
-    for wanted_bytes in PIPE_BYTES_WANTED:
-        with contextlib.suppress(OSError):
-            if fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < wanted_bytes:
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, wanted_bytes)
-            return

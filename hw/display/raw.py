@@ -5,19 +5,17 @@ is slow loses whole pictures instead of seeing ever older ones, and never a part
 """
 
 import errno
-import fcntl
 import os
 import select
 import stat
-import struct
-import termios
 import time
 
 from hw.errors import DeviceError
+from hw.pipe import enlarge_pipe, unread_bytes
 from hw.ports import Banner, GrayPicture
 
 STANDARD_OUTPUT = "-"
-WISHED_PIPE_BYTES = (4 << 20, 1 << 20)  # the second is what an ordinary user may have (/proc/sys/fs/pipe-max-size)
+PARTLY_FILLED_BYTES = 16 << 10  # of pages in the pipe that end with a picture
 WRITE_PATIENCE_S = 0.02  # how long `show` waits for a reader to take the rest of a picture that does not fit the pipe
 
 
@@ -28,6 +26,7 @@ class RawDisplay:
         self._path = path
         self._fd = -1
         self._is_pipe = False
+        self._pipe_bytes = 0
         self._was_blocking = True
         self._unwritten = b""  # the rest of a picture that the pipe cut
         self.dropped_pictures = 0
@@ -46,8 +45,7 @@ class RawDisplay:
         if os.isatty(self._fd):
             self.close()
             raise DeviceError("raw pictures would go to a terminal", "send the output to a program or a file")
-        if self._is_pipe:
-            self._enlarge_pipe()
+        self._pipe_bytes = enlarge_pipe(self._fd) if self._is_pipe else 0
 
     def _open_path(self) -> int:
         if self._path == STANDARD_OUTPUT:
@@ -55,14 +53,6 @@ class RawDisplay:
         # O_NONBLOCK: a named pipe without a reader is an error now instead of a wait for ever.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         return os.open(self._path, flags, 0o600)
-
-    def _enlarge_pipe(self) -> None:
-        for size_bytes in WISHED_PIPE_BYTES:
-            try:
-                fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, size_bytes)
-                return
-            except OSError:
-                continue  # a smaller pipe costs drops, not truth
 
     def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
         """Write `picture` if it is new, or count it as dropped when the reader has not taken the one before last.
@@ -76,17 +66,22 @@ class RawDisplay:
                 self._write(memoryview(self._unwritten))
             if picture is None or not is_new:
                 return
-            if self._unwritten or self._unread_bytes() > picture.nbytes:
+            if self._unwritten or not self._has_room_for(picture.nbytes):
                 self.dropped_pictures += 1
                 return
             self._write(picture.data.cast("B"))
         except OSError as error:
             raise self._mapped(error) from error
 
-    def _unread_bytes(self) -> int:
+    def _has_room_for(self, picture_bytes: int) -> bool:
+        """For the whole picture, if the pipe can hold one. The reader is at most one picture behind in any case."""
         if not self._is_pipe:
-            return 0
-        return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))[0])
+            return True
+        waiting_bytes = unread_bytes(self._fd)
+        if waiting_bytes == 0 or picture_bytes > self._pipe_bytes:
+            return waiting_bytes <= picture_bytes
+        room_bytes = self._pipe_bytes - waiting_bytes - PARTLY_FILLED_BYTES
+        return waiting_bytes <= picture_bytes <= room_bytes
 
     def _write(self, rest: memoryview) -> None:
         """Write `rest`; keep what the reader does not take in time, so that pictures stay whole."""

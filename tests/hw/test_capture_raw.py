@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw.capture import raw
 from hw.capture.raw import RawCapture
 from hw.errors import DeviceError
 from hw.fake import ManualClock
+from hw.pipe import unread_bytes
 from hw.ports import GrayPicture
 
 WIDTH, HEIGHT = 32, 16
@@ -67,6 +69,35 @@ def test_frames_may_come_in_any_pieces(sizes: list[int]) -> None:
     device.close()
     os.close(read_end)
     os.close(write_end)
+
+
+def test_a_frame_whose_rest_comes_at_once_is_taken_whole(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a process killed between two reads would leave half a frame to its successor on the same input."""
+    frame = bytes(range(256)) * (WIDTH * HEIGHT // 256)
+    reads: list[int] = []
+    readv = os.readv
+
+    def counted(fd: int, buffers: list[memoryview]) -> int:
+        reads.append(readv(fd, buffers))
+        return reads[-1]
+
+    device = capture(fifo)
+    device.open()
+    with fifo.open("wb", buffering=0) as writer:
+        writer.write(frame[:100])
+
+        def unread_and_the_rest(fd: int) -> int:
+            monkeypatch.setattr(raw, "unread_bytes", unread_bytes)
+            writer.write(frame[100:])
+            return 100
+
+        monkeypatch.setattr(raw, "unread_bytes", unread_and_the_rest)
+        monkeypatch.setattr(os, "readv", counted)
+        taken = device.read(1.0)
+    assert taken is not None
+    assert taken.pixels.tobytes() == frame
+    assert reads == [len(frame)]
+    device.close()
 
 
 def test_a_frame_counts_from_its_last_byte(fifo: Path, pictures: list[GrayPicture]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from hw.display.raw import RawDisplay
 from hw.errors import DeviceError
+from hw.pipe import unread_bytes
 from hw.ports import Banner, GrayPicture, Tone
 
 LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
@@ -89,6 +90,16 @@ def test_a_reader_that_stands_still_costs_pictures_and_no_latency(display: RawDi
     assert read_exactly(reader, 2 * size) == picture(0).tobytes() + picture(1).tobytes()
     display.show(picture(10), LIVE, is_new=True)
     assert read_exactly(reader, size) == picture(10).tobytes()
+
+
+def test_a_picture_that_fits_the_pipe_is_never_there_in_part(display: RawDisplay, reader: int) -> None:
+    """Or a reader would see pictures shifted for ever after this process is killed."""
+    pipe_bytes = fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)
+    rows = pipe_bytes * 3 // 5 // 1024
+    for seed in range(3):
+        display.show(picture(seed, (rows, 1024)), LIVE, is_new=True)
+        assert unread_bytes(reader) == rows * 1024
+    assert display.dropped_pictures == 2
 
 
 def test_a_picture_larger_than_the_pipe_stays_whole(display: RawDisplay, reader: int) -> None:
