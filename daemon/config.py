@@ -36,6 +36,7 @@ class LinkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 class CaptureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     device: str = ""
+    layout: str = ""  # without one nothing is sent: see picture.layout
 
 
 class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,7 +126,8 @@ def _check(path: Path, config: Config) -> None:
         unwanted = {"link.listen": config.link.listen}
     else:
         needed = {"link.listen": config.link.listen}
-        unwanted = {"link.peer": config.link.peer, "capture.device": config.capture.device}
+        capture = {"capture.device": config.capture.device, "capture.layout": config.capture.layout}
+        unwanted = {"link.peer": config.link.peer} | capture
     for key, value in needed.items():
         if not value:
             raise ConfigError(f"{path}: {key}: missing", f"a {config.role} needs it")
@@ -152,5 +154,8 @@ def _absolute(config: Config, base: Path) -> Config:
         key=os.path.join(base, config.identity.key),
         authority=os.path.join(base, config.identity.authority),
     )
+    capture = config.capture
+    if capture.layout:
+        capture = msgspec.structs.replace(capture, layout=os.path.join(base, capture.layout))
     status = msgspec.structs.replace(config.status, socket=os.path.join(base, config.status.socket))
-    return msgspec.structs.replace(config, identity=identity, status=status)
+    return msgspec.structs.replace(config, identity=identity, capture=capture, status=status)

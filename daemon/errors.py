@@ -19,3 +19,13 @@ class LinkError(CathlinkError):
 
 class ChannelClosedError(CathlinkError):
     """The process at the other end of a channel has gone."""
+
+
+class MaskError(CathlinkError):
+    """A picture that was to be encoded still shows what the mask had to blank."""
+
+
+class LayoutError(CathlinkError):
+    """A layout file that cannot be used. Names the file and the key's path."""
+
+    exit_code = USAGE_EXIT_CODE

@@ -70,6 +70,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from daemon.picture.layout_file import load_layouts
     from daemon.supervisor import run_supervisor
     from provisioning.identity import Identity
 
@@ -77,6 +78,8 @@ def _run(options: argparse.Namespace) -> int:
     config = load_config(options.config, options.set)
     # The link process loads it again; here its faults are still one line and an exit code.
     Identity.load(Path(config.identity.certificate), Path(config.identity.key), Path(config.identity.authority))
+    if config.capture.layout:  # as does the video process
+        load_layouts(Path(config.capture.layout))
     return run_supervisor(config)
 
 

@@ -1,23 +1,29 @@
-"""The sender's half of the corridor, read from top to bottom: capture, new image?, encode, to the link.
+"""The sender's half of the corridor, read from top to bottom: capture, picture chain, encode, to the link.
 
-Three threads. `capture` reads frames and decides new or held; `encode` takes the newest image and hands the access
-unit to the link process; `heartbeat` tells the peer what the source does, also when the other two are stuck. The main
-thread shows the operator what the expert sees.
+Three threads. `capture` sends each frame through `picture.chain`, which says new, held or withheld; `encode` takes the
+newest image and hands the access unit to the link process; `heartbeat` tells the peer what the source does, also when
+the other two are stuck. The main thread shows the operator what the expert sees.
 """
 
 import logging
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from daemon.channel import Channel
 from daemon.config import Config
+from daemon.errors import MaskError
 from daemon.log import RepeatedProblem
 from daemon.memory import release_compiler_text
 from daemon.messages import AccessUnit, EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport
+from daemon.picture.chain import Held, New, PictureChain, Withheld
 from daemon.picture.encode import ImageEncoder
+from daemon.picture.kernel import compiled_at_import
+from daemon.picture.layout import LayoutBook
+from daemon.picture.layout_file import load_layouts
+from daemon.picture.mask import Boxes, require_masked
 from daemon.picture.present import DecodedPicture, Presenter, truth_of
-from daemon.picture.pulse import PulseDetector
 from daemon.picture.source import SourceWatch
 from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
 from daemon.queues import LatestSlot
@@ -48,10 +54,15 @@ def run_sender_video(config: Config, supervision: Supervision, link: Channel[ToV
 
 @dataclass(frozen=True, slots=True)
 class CapturedImage:
-    """An image that was not there before."""
+    """An image that was not there before, blank in the boxes of `identity`."""
 
     pixels: GrayPicture
     capture_ns: int
+    identity: Boxes
+
+    def copy(self) -> "CapturedImage":
+        """For longer than the chain keeps the pixels."""
+        return CapturedImage(self.pixels.copy(), self.capture_ns, self.identity)
 
 
 class SenderVideo:
@@ -59,6 +70,8 @@ class SenderVideo:
         self._config = config
         self._supervision = supervision
         self._link = link
+        layout = config.capture.layout
+        self._layouts = load_layouts(Path(layout)) if layout else LayoutBook()
         self._capture: CaptureDevice = capture_device(config.capture.device)
         self._display = display_device(config.display.device)
         self._images: LatestSlot[CapturedImage] = LatestSlot()
@@ -68,6 +81,7 @@ class SenderVideo:
         self._timing: CaptureTiming | None = None
         self._order = EncoderOrder(config.encoder.bitrate_bps, None, wants_idr=False)
         self._idr_wanted = threading.Event()
+        self._withheld_reason: str | None = None
         self._last_encoded: CapturedImage | None = None
         self._postponed: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
@@ -77,11 +91,16 @@ class SenderVideo:
 
     def run(self) -> None:
         self._supervision.listen(on_stop=self._capture.close)
+        if compiled := compiled_at_import():
+            self._report_event("kernels were compiled while the picture waited", ", ".join(compiled))
         for stage in (self._run_capture, self._run_encode, self._run_heartbeat, self._run_orders, self._run_statistics):
             self._stages.start(stage)
         self._run_operator_view()
         self._capture.close()
         self._stages.join()
+
+    def _report_event(self, what: str, cause: str) -> None:
+        self._supervision.report(Event(what, cause, time.monotonic_ns()))
 
     # --- capture: frames in, new images out ---
 
@@ -89,11 +108,11 @@ class SenderVideo:
         problem = RepeatedProblem(logger)
         while not self._supervision.stopping.is_set():
             try:
-                self._timing = self._capture.open()
+                timing = self._timing = self._capture.open()
                 with self._watch_lock:
-                    self._watch.note_open(self._timing)
-                self._supervision.report(Event("capture opened", str(self._timing), time.monotonic_ns()))
-                self._read_frames()
+                    self._watch.note_open(timing)
+                self._report_event("capture opened", str(timing))
+                self._read_frames(PictureChain(self._layouts, timing))
             except DeviceError as error:
                 with self._watch_lock:
                     self._watch.note_lost(str(error))
@@ -101,17 +120,31 @@ class SenderVideo:
             self._capture.close()
             self._supervision.stopping.wait(REOPEN_AFTER_S)
 
-    def _read_frames(self) -> None:
-        detector = PulseDetector()
+    def _read_frames(self, chain: PictureChain) -> None:
         while not self._supervision.stopping.is_set():
             frame = self._capture.read(READ_TIMEOUT_S)
             if frame is None:
                 continue
-            is_new = detector.is_new(frame.pixels)
-            if is_new:
-                self._images.put(CapturedImage(frame.pixels, frame.capture_ns))
-            with self._watch_lock:
-                self._watch.note_frame(frame.capture_ns, is_new=is_new)
+            match chain.process(frame.pixels):
+                case New(picture, identity):
+                    self._note_withheld(None)
+                    self._images.put(CapturedImage(picture, frame.capture_ns, identity))
+                    with self._watch_lock:
+                        self._watch.note_frame(frame.capture_ns, is_new=True)
+                case Held():
+                    with self._watch_lock:
+                        self._watch.note_frame(frame.capture_ns, is_new=False)
+                case Withheld(reason):
+                    self._note_withheld(reason)
+                    with self._watch_lock:
+                        self._watch.note_withheld(frame.capture_ns, reason)
+
+    def _note_withheld(self, reason: str | None) -> None:
+        before, self._withheld_reason = self._withheld_reason, reason
+        if reason is not None and reason != before:
+            self._report_event("picture withheld", reason)
+        elif reason is None and before is not None:
+            self._report_event("picture shown again", before)
 
     # --- encode: the newest image becomes an access unit ---
 
@@ -127,6 +160,7 @@ class SenderVideo:
             force_idr = self._idr_wanted.is_set()
             self._idr_wanted.clear()
             try:
+                require_masked(image.pixels, image.identity)
                 with self._encode_time:
                     encoded = encoder.encode(
                         image.pixels,
@@ -135,7 +169,7 @@ class SenderVideo:
                         bitrate_bps=self._order.bitrate_bps,
                         force_idr=force_idr,
                     )
-            except DeviceError as error:
+            except (DeviceError, MaskError) as error:
                 problem.note(f"encoder: {error}")
                 self._idr_wanted.set()
                 self._supervision.stopping.wait(REOPEN_AFTER_S)
@@ -148,13 +182,16 @@ class SenderVideo:
         An image that comes too soon for a narrow path waits for its turn or a newer one: it may be the one that stays.
         """
         image = self._images.take(self._wait_for_turn_s())
+        if self._withheld_reason is not None:
+            self._last_encoded = self._postponed = None  # nor is a picture of before sent again
+            return None
         last = self._last_encoded
         if image is None and self._postponed is None:
             return last if self._idr_wanted.is_set() else None
         self._postponed = image or self._postponed
         if self._wait_for_turn_s() > 0 and not self._idr_wanted.is_set():
-            if image is not None:  # it may wait for longer than the capture device keeps it
-                self._postponed = CapturedImage(image.pixels.copy(), image.capture_ns)
+            if image is not None:  # it may wait for longer than the chain keeps it
+                self._postponed = image.copy()
             return None
         image, self._postponed = self._postponed, None
         return image
@@ -184,7 +221,7 @@ class SenderVideo:
             self._idr_wanted.set()  # the receiver will miss this one: start a new chain
         self._captured_to_encoded.note_ns(time.monotonic_ns() - image.capture_ns)
         if image is not self._last_encoded:
-            self._last_encoded = CapturedImage(image.pixels.copy(), image.capture_ns)
+            self._last_encoded = image.copy()
             self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
 
     # --- heartbeat: what the source does, told to the receiver ---

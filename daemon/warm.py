@@ -1,19 +1,13 @@
 """`python -m daemon.warm`: compile every kernel at install time, so that the first image is not late."""
 
-import numpy as np
-
+import daemon.picture.chain  # noqa: F401 - importing a picture kernel compiles it
 from daemon.link import fec
-from daemon.picture.pulse import PulseDetector
 from hw.capture.phantom import PhantomCapture
 from hw.capture.phantom_beam import BeamSchedule
 
 
 def main() -> None:
     fec.warm()
-    detector = PulseDetector()
-    picture = np.zeros((256, 256), np.uint8)
-    detector.is_new(picture)
-    detector.is_new(picture + 9)
     schedule = BeamSchedule(pulse_hz=30.0, output_hz=30.0, beam_on_s=1.0, beam_off_s=0.0)
     phantom = PhantomCapture(256, 256, schedule, 60.0, 1)
     phantom.open()

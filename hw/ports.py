@@ -17,28 +17,66 @@ CAPTURE_FRAMES_KEPT = 6
 """A captured frame's pixels stay untouched until the device has delivered this many further frames."""
 
 
+FrameBytes = npt.NDArray[np.uint8]
+"""Shape (rows, bytes of a row), C-contiguous: a captured frame as its PixelFormat lays it out."""
+
+
 class PixelFormat(StrEnum):
+    """How the bytes of a captured frame are laid out; the words of FFmpeg and V4L2 where they agree."""
+
     GRAY8 = "gray8"
+    BGR24 = "bgr24"
+    BGRX = "bgrx"
+    YUYV422 = "yuyv422"
+    NV12 = "nv12"  # all luma rows, then half as many rows of chroma
+
+    @property
+    def pixel_bytes(self) -> int:
+        """From one pixel's luma (or blue) to the next one's."""
+        return {PixelFormat.BGR24: 3, PixelFormat.BGRX: 4, PixelFormat.YUYV422: 2}.get(self, 1)
+
+    def frame_shape(self, width: int, height: int) -> tuple[int, int]:
+        """(rows, bytes of a row). NV12 has whole rows of chroma: of an odd height one more."""
+        rows = height + (height + 1) // 2 if self is PixelFormat.NV12 else height
+        return rows, width * self.pixel_bytes
+
+
+class ColourMatrix(StrEnum):
+    """Which weights red, green and blue have in the luma of a colour source (ITU-R BT.601-7, BT.709-6)."""
+
+    BT601 = "bt601"
+    BT709 = "bt709"
+
+
+class ValueRange(StrEnum):
+    FULL = "full"
+    LIMITED = "limited"  # black is 16, white is 235
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureTiming:
-    """What the source sends. `rate_hz` is the frame rate of the signal, not the rate of new X-ray images."""
+    """What the source sends. `rate_hz` is the frame rate of the signal, not the rate of new X-ray images.
+
+    Each frame of an interlaced source is two fields, woven row by row, the upper one first.
+    """
 
     width: int
     height: int
     rate_hz: float
     pixel_format: PixelFormat
+    matrix: ColourMatrix = ColourMatrix.BT709
+    value_range: ValueRange = ValueRange.FULL
+    is_interlaced: bool = False
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height}p{self.rate_hz:g}"
+        return f"{self.width}x{self.height}{'i' if self.is_interlaced else 'p'}{self.rate_hz:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
     """One frame as the device delivered it; pixels as in CAPTURE_FRAMES_KEPT."""
 
-    pixels: GrayPicture
+    pixels: FrameBytes  # as the timing's pixel_format says; of gray8 it is a GrayPicture
     capture_ns: int  # monotonic time at which the frame was complete
     sequence: int  # counts frames of the signal, gaps are frames that the device lost
 

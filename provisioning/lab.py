@@ -3,6 +3,7 @@
 The authority's key is never written: nobody can add a device to a lab later, whoever gets hold of its files.
 """
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ peer_name = "{peer_name}"
 
 [capture]
 device = "phantom:1024x1024@15"
+layout = "layout.toml"
 
 [display]
 device = "none:"
@@ -59,6 +61,16 @@ device = "web:127.0.0.1:8080"
 socket = "receiver.sock"
 """
 
+_LAYOUT_TOML = """\
+# The sources of a lab are synthetic or anonymous. For a real console: cathlink layout --config sender.toml
+[[layout]]
+size = "any"
+name = "laboratory"
+no_identity = true
+signed_off_by = "cathlink-provision lab"
+signed_off_on = {today}
+"""
+
 
 class LabExistsError(CathlinkError):
     """The directory holds a lab already, whose devices would stop to trust each other."""
@@ -83,7 +95,7 @@ def make_lab(directory: Path, *, link_port: int = 47000, replace: bool = False) 
     written.
     """
     names = [f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")]
-    files = tuple(directory / name for name in ["authority.crt", *names])
+    files = tuple(directory / name for name in ["authority.crt", "layout.toml", *names])
     present = [path for path in files if path.exists()]
     if present and not replace:
         raise LabExistsError(
@@ -98,6 +110,7 @@ def make_lab(directory: Path, *, link_port: int = 47000, replace: bool = False) 
 
     authority = Authority.make("cathlink lab authority")
     write_file(directory / "authority.crt", authority.certificate.public_bytes(Encoding.PEM))
+    write_file(directory / "layout.toml", _LAYOUT_TOML.format(today=datetime.date.today()).encode())
     configs = {}
     for role, name, peer_name, template in (
         ("sender", SENDER_NAME, RECEIVER_NAME, _SENDER_TOML),

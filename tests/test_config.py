@@ -94,6 +94,7 @@ def test_the_last_override_wins(config_path: Path) -> None:
         ("link.listen=127.0.0.1:65536", ["link.listen: "]),
         ("link.peer=127.0.0.1:5", ["link.peer: a receiver does not use it", "remove it"]),
         ("capture.device=phantom:64x64", ["capture.device: a receiver does not use it"]),
+        ("capture.layout=layout.toml", ["capture.layout: a receiver does not use it"]),
         ("encoder=3", ["encoder: "]),
     ],
 )
@@ -125,6 +126,13 @@ def test_a_missing_key_is_named(config_path: Path, key: str) -> None:
 def test_a_sender_needs_its_peer_and_its_source(config_path: Path, key: str, cut: str) -> None:
     config_path.write_text("\n".join(line for line in SENDER.splitlines() if not line.startswith(cut)))
     assert f"{config_path}: {key}: missing: a sender needs it" in mistake(config_path)
+
+
+def test_the_layout_lies_beside_the_configuration(config_path: Path) -> None:
+    config_path.write_text(SENDER)
+    assert load_config(config_path).capture.layout == ""
+    config = load_config(config_path, ["capture.layout=layout.toml"])
+    assert config.capture.layout == str(config_path.parent / "layout.toml")
 
 
 def test_a_sender_does_not_listen(config_path: Path) -> None:

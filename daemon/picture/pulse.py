@@ -49,6 +49,10 @@ class PulseDetector:
         np.copyto(last, pixels)
         return True
 
+    def reset(self) -> None:
+        """The next frame is new, whatever it shows."""
+        self._last_new = None
+
 
 class ImageInterval:
     """The longest recent interval between new images while the beam is on; pauses between runs do not count."""

@@ -1,4 +1,4 @@
-"""What the sender knows of its source: live, held, lost. Pure; the capture and encode stages tell it what they see.
+"""What the sender knows of its source: live, held, masked, lost. Pure; its stages tell it what they see.
 
 The rule that everything rests on: liveness counts deliveries of the capture device, upstream of any look at pixels.
 A source that repeats its last image is HELD as long as frames come; when no frame comes it is CAPTURE LOST, however
@@ -28,6 +28,7 @@ class SourceWatch:
         self._interval = ImageInterval()
         self._timing: CaptureTiming | None = None
         self._lost_cause = ""
+        self._masked_cause = ""
         self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
         self._image_ns: int | None = None
@@ -52,6 +53,7 @@ class SourceWatch:
     def note_open(self, timing: CaptureTiming) -> None:
         self._timing = timing
         self._lost_cause = ""
+        self._masked_cause = ""
         self._no_frame_limit_ns = max(NO_FRAME_LIMIT_NS, int(NO_FRAME_LIMIT_INTERVALS * 1e9 / timing.rate_hz))
 
     def note_lost(self, cause: str) -> None:
@@ -63,12 +65,20 @@ class SourceWatch:
         """A frame was delivered; `is_new`: it shows another image than the one before."""
         self.frames += 1
         self._frame_ns = capture_ns
+        self._masked_cause = ""
         if is_new:
             self.images += 1
             self._image_ns = capture_ns
             self._interval.note_new(capture_ns)
             if self._encoder_behind_ns is None:
                 self._encoder_behind_ns = capture_ns
+
+    def note_withheld(self, capture_ns: int, cause: str) -> None:
+        """A frame was delivered, and nothing of it may leave; `cause` is what both ends read."""
+        self.frames += 1
+        self._frame_ns = capture_ns
+        self._masked_cause = cause
+        self._encoder_behind_ns = None  # what waits for the encoder is thrown away
 
     def note_encoded(self, capture_ns: int) -> int:
         """The image captured at `capture_ns` was encoded (perhaps again). Returns its frame_id.
@@ -101,10 +111,12 @@ class SourceWatch:
     def _state(self, now_ns: int) -> tuple[SourceState, str]:
         if self._lost_cause:
             return SourceState.CAPTURE_LOST, self._lost_cause
-        if self._timing is None or self._image_ns is None:
+        if self._timing is None or (self._image_ns is None and not self._masked_cause):
             return SourceState.STARTING, "the capture is starting"
         if self._frame_ns is None or now_ns - self._frame_ns > self._no_frame_limit_ns:
             return SourceState.CAPTURE_LOST, f"no frame from the source, last seen {self._timing}"
+        if self._masked_cause:
+            return SourceState.MASKED, self._masked_cause
         if self._encoder_behind_ns is not None and now_ns - self._encoder_behind_ns > ENCODER_LIMIT_NS:
             return SourceState.CAPTURE_LOST, "the encoder does not answer"
         if self._frame_ns != self._image_ns and now_ns > self.held_from_ns:

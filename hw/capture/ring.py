@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hw.ports import CAPTURE_FRAMES_KEPT, GrayPicture
+from hw.ports import CAPTURE_FRAMES_KEPT, FrameBytes, PixelFormat
 
 
 class FrameRing:
@@ -12,18 +12,19 @@ class FrameRing:
     is delivered at least once.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        self.buffers = [np.empty((height, width), np.uint8) for _ in range(CAPTURE_FRAMES_KEPT + 1)]
+    def __init__(self, width: int, height: int, pixel_format: PixelFormat = PixelFormat.GRAY8) -> None:
+        shape = pixel_format.frame_shape(width, height)
+        self.buffers = [np.empty(shape, np.uint8) for _ in range(CAPTURE_FRAMES_KEPT + 1)]
         for buffer in self.buffers:
             buffer.fill(0)  # the pages are had now, not in the middle of the first frames
         self.index = 0
 
     @property
-    def slot(self) -> GrayPicture:
-        """Shape (height, width)."""
+    def slot(self) -> FrameBytes:
+        """Shape as `pixel_format` lays a frame out; (height, width) of grey."""
         return self.buffers[self.index]
 
-    def commit(self) -> GrayPicture:
+    def commit(self) -> FrameBytes:
         """The filled slot. The next `slot` is another one."""
         filled = self.slot
         self.index = (self.index + 1) % len(self.buffers)

@@ -117,6 +117,28 @@ def test_a_lost_device_is_told_at_once_with_its_cause_until_frames_come_again() 
     assert watch.assess(now_ns + FRAME_NS).state == SourceState.LIVE
 
 
+def test_a_withheld_picture_is_told_with_its_reason_until_one_is_let_through() -> None:
+    watch, now_ns = running()
+    watch.note_withheld(now_ns + FRAME_NS, "another screen")
+    status = watch.assess(now_ns + FRAME_NS)
+    assert (status.state, status.cause) == (SourceState.MASKED, "another screen")
+    assert watch.assess(now_ns + FRAME_NS + NO_FRAME_LIMIT_NS + 1).state == SourceState.CAPTURE_LOST
+    watch.note_frame(now_ns + 2 * FRAME_NS, is_new=True)
+    watch.note_encoded(now_ns + 2 * FRAME_NS)
+    assert watch.assess(now_ns + 2 * FRAME_NS).state == SourceState.LIVE
+
+
+def test_a_source_may_be_masked_from_the_first_frame_on() -> None:
+    watch = SourceWatch(T0)
+    watch.note_open(timing())
+    watch.note_withheld(T0, "no layout")
+    assert watch.assess(T0).state == SourceState.MASKED
+    watch.note_lost("no signal")
+    assert watch.assess(T0).state == SourceState.CAPTURE_LOST
+    watch.note_open(timing())
+    assert watch.assess(T0).state == SourceState.STARTING
+
+
 def test_an_encoder_that_hangs_is_told_to_the_nanosecond() -> None:
     watch, now_ns = running()
     first_ns = now_ns + IMAGE_NS
@@ -139,7 +161,9 @@ def test_frame_ids_count_access_units_and_go_on_over_a_restart() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 400 * MS), st.sampled_from(["new", "repeat", "lost", "open"])), max_size=40),
+    st.lists(
+        st.tuples(st.integers(1, 400 * MS), st.sampled_from(["new", "repeat", "withheld", "lost", "open"])), max_size=40
+    ),
     st.integers(0, 600 * MS),
 )
 def test_never_live_or_held_without_frames(steps: list[tuple[int, str]], rest_ns: int) -> None:
@@ -154,6 +178,9 @@ def test_never_live_or_held_without_frames(steps: list[tuple[int, str]], rest_ns
                 watch.note_frame(now_ns, is_new=what == "new")
                 if what == "new":
                     watch.note_encoded(now_ns)
+            case "withheld":
+                frame_ns = now_ns
+                watch.note_withheld(now_ns, "another screen")
             case "lost":
                 frame_ns = None
                 watch.note_lost("no signal")

@@ -2,10 +2,12 @@
 
 import stat
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from daemon.config import Role, load_config
+from daemon.picture.layout_file import load_layouts
 from provisioning.authority import ProvisioningError
 from provisioning.cli import main
 from provisioning.identity import Identity
@@ -13,6 +15,7 @@ from provisioning.lab import RECEIVER_NAME, SENDER_NAME, LabExistsError, make_la
 
 NAMES = {
     "authority.crt",
+    "layout.toml",
     *(f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")),
 }
 
@@ -46,7 +49,7 @@ def test_the_configurations_have_the_agreed_keys(tmp_path):
     lab = make_lab(tmp_path)
     sender = tomllib.loads(lab.sender_config.read_text())
     receiver = tomllib.loads(lab.receiver_config.read_text())
-    assert sender.pop("capture") == {"device": "phantom:1024x1024@15"}
+    assert sender.pop("capture") == {"device": "phantom:1024x1024@15", "layout": "layout.toml"}
     assert sender.pop("encoder") == {"bitrate_bps": 6_000_000, "preset": "superfast"}
     assert sender.pop("display") == {"device": "none:"}
     assert receiver.pop("display") == {"device": "web:127.0.0.1:8080"}
@@ -61,6 +64,9 @@ def test_the_daemon_reads_the_configurations(tmp_path):
         config = load_config(path)
         assert config.role is role
         assert config.identity.key == str(tmp_path / f"{role}.key")
+    (layout,) = load_layouts(Path(load_config(lab.sender_config).capture.layout)).layouts
+    assert layout.no_identity
+    assert layout.is_for(1024, 1024)
 
 
 def test_the_authority_of_a_lab_issues_further_identities(tmp_path):

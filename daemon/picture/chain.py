@@ -1,0 +1,150 @@
+"""What happens to a captured frame before the encoder, read from top to bottom. No clock, no thread, one caller.
+
+    known screen? -> crop, convert to grey -> mask -> new image? -> filter -> verified masked
+
+It fails closed: a picture comes out only when a layout for the frame's size is known, the layout's landmarks are seen
+in this very frame, and the buffer that comes out is blank where identity stands. Whatever else happens is Withheld,
+with the reason that both ends show.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from daemon.errors import MaskError
+from daemon.picture.area import Area
+from daemon.picture.convert import GrayConverter
+from daemon.picture.layout import Landmark, Layout, LayoutBook
+from daemon.picture.mask import Boxes, blank, boxes_inside, require_masked
+from daemon.picture.pulse import PulseDetector
+from hw.capture.ring import FrameRing
+from hw.ports import CaptureTiming, FrameBytes, GrayPicture
+
+SETTLING_FRAMES = 2  # a screen that changes may show its landmarks before it is drawn to the end
+
+NO_LAYOUT = "no layout for this source: make one with 'cathlink layout'"
+
+
+class PictureFilter(Protocol):
+    """A filter over the images in turn. It may keep a state, and forget it when the size changes."""
+
+    def apply(self, picture: GrayPicture) -> GrayPicture:
+        """The filtered picture, of the same shape, untouched until the CAPTURE_FRAMES_KEPT-th call from here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An image that was not there before: grey, cropped, masked, filtered. `identity` are the boxes that are blank.
+
+    The pixels stay untouched until the CAPTURE_FRAMES_KEPT-th new image from here.
+    """
+
+    picture: GrayPicture
+    identity: Boxes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The source still shows the last image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Nothing of this frame may leave; `reason` is for people."""
+
+    reason: str
+
+
+class PictureChain:
+    """For the frames of one opening of a capture device. `picture_filter` None: none."""
+
+    def __init__(self, book: LayoutBook, timing: CaptureTiming, picture_filter: PictureFilter | None = None) -> None:
+        layouts = book.for_size(timing.width, timing.height)
+        self._screens = [_Screen(layout, timing) for layout in layouts]
+        self._filter = picture_filter
+        self._screen: _Screen | None = None  # the one that the last frame showed
+        self._settling_frames = 0
+        self._no_screen = _no_screen(book, layouts, timing)
+
+    def process(self, frame: FrameBytes) -> New | Held | Withheld:
+        """`frame` as the device delivered it; it is not kept. Raises ValueError when it does not fit the timing."""
+        screen = self._known_screen(frame)
+        if screen is None:
+            return Withheld(self._no_screen)
+        if self._settling_frames > 0:
+            self._settling_frames -= 1
+            return Withheld("the screen is changing")
+        picture = screen.masked(frame)
+        if not screen.detector.is_new(picture):
+            return Held()
+        screen.ring.commit()
+        if self._filter is not None:
+            picture = self._filter.apply(picture)
+            blank(picture, screen.identity)  # nor may a filter bring anything there
+        try:
+            require_masked(picture, screen.identity)
+        except MaskError as error:
+            screen.detector.reset()
+            return Withheld(str(error))
+        return New(picture, screen.identity)
+
+    def _known_screen(self, frame: FrameBytes) -> "_Screen | None":
+        """The screen that the frame shows, which is mostly the same as before. None: one that we do not know."""
+        if self._screen is not None and self._screen.is_seen_in(frame):
+            return self._screen
+        before, self._screen = self._screen, next((s for s in self._screens if s.is_seen_in(frame)), None)
+        if self._screen is not None:
+            self._screen.detector.reset()
+        if before is not None or self._screen is None:
+            self._settling_frames = SETTLING_FRAMES
+        return self._screen
+
+
+class _Screen:
+    """A layout made ready for the frames of one timing."""
+
+    def __init__(self, layout: Layout, timing: CaptureTiming) -> None:
+        area = layout.image_area(timing.width, timing.height)
+        self.identity = boxes_inside(layout.identity, area)
+        self.identity.flags.writeable = False
+        self._area = area
+        self.detector = PulseDetector()
+        self._converter = GrayConverter(timing, area)
+        self._landmarks = [_LandmarkView(landmark, timing) for landmark in layout.landmarks]
+
+    @cached_property
+    def ring(self) -> FrameRing:
+        """Had once the screen is seen: a source may have many layouts, and shows one."""
+        return FrameRing(self._area.width, self._area.height)
+
+    def is_seen_in(self, frame: FrameBytes) -> bool:
+        return all(landmark.is_seen_in(frame) for landmark in self._landmarks)
+
+    def masked(self, frame: FrameBytes) -> GrayPicture:
+        """The image area of `frame` in the ring's slot, grey and blank where identity stands."""
+        picture = self.ring.slot
+        self._converter.write(frame, picture)
+        blank(picture, self.identity)
+        return picture
+
+
+class _LandmarkView:
+    def __init__(self, landmark: Landmark, timing: CaptureTiming) -> None:
+        self._landmark = landmark
+        self._converter = GrayConverter(timing, Area(landmark.x, landmark.y, landmark.width, landmark.height))
+        self._part = np.empty((landmark.height, landmark.width), np.uint8)
+
+    def is_seen_in(self, frame: FrameBytes) -> bool:
+        self._converter.write(frame, self._part)
+        return self._landmark.matches(self._part)
+
+
+def _no_screen(book: LayoutBook, layouts: tuple[Layout, ...], timing: CaptureTiming) -> str:
+    if not book.layouts:
+        return NO_LAYOUT
+    if not layouts:
+        return f"no layout for a source of {timing.width}x{timing.height}: make one with 'cathlink layout'"
+    return "the source's screen is not one of its layouts"
