@@ -9,8 +9,9 @@ APT_TEST_PACKAGES := chromium xvfb tshark systemd fonts-dejavu-core
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX := /opt/cathlink
 CLIP ?=
+PHANTOM ?= ../shared
 
-.PHONY: help setup setup-test demo test test-slow bench lock install clean
+.PHONY: help setup setup-test demo test test-slow bench bench-pictures lock install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +29,9 @@ test-slow: setup-test ## the suites that take minutes
 
 bench: setup ## latency, CPU and memory of the corridor
 	@$(BIN)/cathlink bench
+
+bench-pictures: $(VENV)/.ready-bench ## what is done to pictures, table by table [PHANTOM=folder of the phantom] [ONLY=table]
+	@PHANTOM="$(PHANTOM)" $(BIN)/python -m tests.bench.pictures $(if $(ONLY),--only $(ONLY))
 
 setup-test: $(VENV)/.ready-test
 
@@ -54,9 +58,17 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT_TEST_PACKAGES) >/dev/null )
 	@touch $@
 
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
+	@echo "Python packages of the bench's phantom"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
 lock: setup ## write requirements.lock from what pyproject.toml asks for
+	@$(BIN)/pip uninstall -q -y -r requirements-bench.lock
 	@$(BIN)/pip install -q --upgrade -e '.[dev]'
 	@$(BIN)/pip freeze --exclude-editable | grep -v '^cathlink' > requirements.lock
+	@$(BIN)/pip install -q --upgrade -e '.[dev,bench]'
+	@$(BIN)/pip freeze --exclude-editable | grep -v '^cathlink' | grep -vxFf requirements.lock > requirements-bench.lock
 
 install: ## on a Debian 12 box, as root: user, /opt/cathlink, /etc/cathlink, systemd unit
 	@PREFIX=$(PREFIX) bash deploy/install.sh
