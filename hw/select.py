@@ -7,7 +7,8 @@ import re
 
 from hw.address import AddressForm, DeviceAddress, parse_address
 from hw.capture.pacing import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
-from hw.ports import CaptureDevice, Display, PixelFormat
+from hw.capture.signal import Signal
+from hw.ports import CaptureDevice, CaptureTiming, ColourMatrix, Display, PixelFormat, ValueRange
 
 DEFAULT_RAW_RATE_HZ = 30.0
 DEFAULT_PULSE_HZ = 15.0
@@ -17,16 +18,17 @@ DEFAULT_WEB_PORT = 8080
 DEFAULT_WEB_HOST = "127.0.0.1"
 HIGHEST_PORT = 65535
 
+SIGNAL_KEYS = frozenset({"matrix", "range", "interlaced"})
 CAPTURE_FORMS = {
-    "v4l2": AddressForm("v4l2:/dev/video0", frozenset({"size", "rate"}), needs_rest=True),
-    "file": AddressForm("file:clip.mkv", frozenset({"rate", "loop"}), needs_rest=True),
+    "v4l2": AddressForm("v4l2:/dev/video0", SIGNAL_KEYS | {"format", "size", "rate"}, needs_rest=True),
+    "file": AddressForm("file:clip.mkv", SIGNAL_KEYS | {"rate", "loop"}, needs_rest=True),
     "phantom": AddressForm(
         "phantom:1024x1024@15",
         frozenset({"output_hz", "beam_on_s", "beam_off_s", "quanta", "seed"}),
         needs_rest=True,
     ),
     "raw": AddressForm(
-        "raw:-?format=gray8&size=1024x1024&rate=30", frozenset({"format", "size", "rate"}), needs_rest=True
+        "raw:-?format=gray8&size=1024x1024&rate=30", SIGNAL_KEYS | {"format", "size", "rate"}, needs_rest=True
     ),
 }
 DISPLAY_FORMS = {
@@ -70,21 +72,25 @@ def _v4l2(address: DeviceAddress) -> CaptureDevice:
     from hw.capture.v4l2 import V4l2Capture
 
     size = address.size("size") if address.option("size") else None
-    return V4l2Capture(address.rest, size, _rate_hz(address, None))
+    pixel_format = _pixel_format(address) if address.option("format") else None
+    rate_hz = _rate_hz(address, None)
+    return V4l2Capture(address.rest, size, rate_hz, pixel_format=pixel_format, signal=_signal(address))
 
 
 def _file(address: DeviceAddress) -> CaptureDevice:
     from hw.capture.file import FileCapture
 
-    return FileCapture(address.rest, _rate_hz(address, None), loop=address.flag("loop", default=True))
+    loop = address.flag("loop", default=True)
+    return FileCapture(address.rest, _rate_hz(address, None), loop=loop, signal=_signal(address))
 
 
 def _raw_capture(address: DeviceAddress) -> CaptureDevice:
     from hw.capture.raw import RawCapture
 
-    address.choice("format", PixelFormat.GRAY8, (PixelFormat.GRAY8,))
+    pixel_format = _pixel_format(address)
     width, height = address.size("size")
-    return RawCapture(address.rest, width, height, _rate_hz(address, DEFAULT_RAW_RATE_HZ) or DEFAULT_RAW_RATE_HZ)
+    rate_hz = _rate_hz(address, DEFAULT_RAW_RATE_HZ) or DEFAULT_RAW_RATE_HZ
+    return RawCapture(address.rest, _signal(address).over(CaptureTiming(width, height, rate_hz, pixel_format)))
 
 
 def _phantom(address: DeviceAddress) -> CaptureDevice:
@@ -109,6 +115,19 @@ def _phantom(address: DeviceAddress) -> CaptureDevice:
     )
     quanta = address.number("quanta", DEFAULT_QUANTA, lowest=1.0, highest=10_000.0)
     return PhantomCapture(width, height, schedule, quanta, address.whole_number("seed", 1, lowest=0, highest=10**9))
+
+
+def _pixel_format(address: DeviceAddress) -> PixelFormat:
+    return PixelFormat(address.choice("format", PixelFormat.GRAY8, tuple(PixelFormat)))
+
+
+def _signal(address: DeviceAddress) -> Signal:
+    matrix, value_range = address.option("matrix"), address.option("range")
+    return Signal(
+        ColourMatrix(address.choice("matrix", "", tuple(ColourMatrix))) if matrix else None,
+        ValueRange(address.choice("range", "", tuple(ValueRange))) if value_range else None,
+        address.flag("interlaced", default=False),
+    )
 
 
 def _rate_hz(address: DeviceAddress, default: float | None) -> float | None:

@@ -4,19 +4,18 @@ from collections.abc import Generator
 from typing import Protocol
 
 from hw.capture.ring import FrameRing
+from hw.ports import CaptureTiming
 
 
 class Clip(Protocol):
     """A clip that was found good. It holds no file open between passes."""
 
-    width: int
-    height: int
-    rate_hz: float
+    timing: CaptureTiming  # its rate is 0 when the clip does not say
 
-    def play(self, ring: FrameRing) -> Generator[None, None, int]:
-        """One pass from the first picture to the last: each step fills `ring.slot`. Returns the number of pictures.
+    def play(self, ring: FrameRing) -> Generator[int, None, int]:
+        """One pass from the first picture to the last: each step fills `ring.slot` and gives the picture's time.
 
-        Raises DeviceError.
+        The time is in nanoseconds from the clip's first picture. Returns the number of pictures. Raises DeviceError.
         """
         ...
 

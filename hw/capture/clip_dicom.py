@@ -13,8 +13,10 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import iter_pixels
 
+from hw.capture.pacing import SECOND_NS
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceAddressError, DeviceError
+from hw.ports import CaptureTiming, PixelFormat
 
 DEFAULT_RATE_HZ = 15.0  # of a still, and of a file that does not say
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
@@ -29,25 +31,25 @@ class DicomClip:
         self._path = path
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
-            self.width, self.height = int(header.Columns), int(header.Rows)
+            width, height = int(header.Columns), int(header.Rows)
             colours, bits = str(header.PhotometricInterpretation), int(header.BitsAllocated)
             if colours not in MONOCHROME or bits not in (8, 16):
                 raise DeviceAddressError(
                     f"{path!r} has {colours} pixels of {bits} bits", "8 or 16 bits of grey are accepted"
                 )
-            self.rate_hz = rate_hz(header)
+            self.timing = CaptureTiming(width, height, rate_hz(header), PixelFormat.GRAY8)
             self._table = gray_table(header)
         except (InvalidDicomError, AttributeError, TypeError, ValueError, EOFError) as error:
             raise DeviceAddressError(f"{path!r} has no DICOM pictures ({error})", "give a DICOM XA file") from error
 
-    def play(self, ring: FrameRing) -> Generator[None, None, int]:
+    def play(self, ring: FrameRing) -> Generator[int, None, int]:
         count = 0
         try:
             for stored in iter_pixels(self._path):
                 levels = stored.view(np.uint8 if stored.itemsize == 1 else np.uint16)
                 np.take(self._table, levels, out=ring.slot, mode="clip")
+                yield round(count * SECOND_NS / self.timing.rate_hz)
                 count += 1
-                yield
         except Exception as error:  # the decoders behind pydicom raise whatever they like
             raise DeviceError(f"{self._path!r} cannot be played on ({error})", "check the file") from error
         return count

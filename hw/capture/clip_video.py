@@ -6,7 +6,8 @@ import av
 import av.error
 from av.container import InputContainer
 
-from hw.capture.gray import GrayConverter
+from hw.capture.decoded import FrameCopier, timing_of
+from hw.capture.pacing import SECOND_NS
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceAddressError, DeviceError
 
@@ -16,28 +17,31 @@ class VideoClip:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._converter = GrayConverter()
         try:
             with _open(path) as container:
                 video = next(iter(container.streams.video), None)
                 if video is None or video.codec_context.width <= 0:
                     raise _not_a_clip(path, "it holds no video")
-                self.width, self.height = video.codec_context.width, video.codec_context.height
-                self.rate_hz = float(video.average_rate or video.guessed_rate or 0)
+                rate_hz = float(video.average_rate or video.guessed_rate or 0)
+                self.timing = timing_of(video.codec_context, rate_hz)
         except PermissionError as error:
             raise DeviceError(f"{path!r} cannot be read ({error.strerror})", "give cathlink read access") from error
         except (av.error.FFmpegError, ValueError) as error:
             raise _not_a_clip(path, str(error)) from error
 
-    def play(self, ring: FrameRing) -> Generator[None, None, int]:
+    def play(self, ring: FrameRing) -> Generator[int, None, int]:
         count = 0
+        copier = FrameCopier(self.timing)
+        first_s: float | None = None
         try:
             # Opened anew for each pass (under a millisecond): a seek to the start is not exact in every format.
             with _open(self._path) as container:
                 for frame in container.decode(video=0):
-                    self._converter.write(frame, ring.slot)
+                    copier.copy(frame, ring.slot)
+                    time_s = frame.time if frame.time is not None else count / (self.timing.rate_hz or 1.0)
+                    first_s = time_s if first_s is None else first_s
+                    yield round((time_s - first_s) * SECOND_NS)
                     count += 1
-                    yield
         except (av.error.FFmpegError, ValueError) as error:
             raise DeviceError(f"{self._path!r} cannot be played on ({error})", "check the file") from error
         return count

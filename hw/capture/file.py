@@ -1,5 +1,6 @@
 """`file:` a recorded clip, played in real time and over and over, as if it were a source."""
 
+import dataclasses
 import os
 import threading
 from collections.abc import Generator
@@ -8,8 +9,9 @@ from hw.capture.base import CaptureSource
 from hw.capture.clip import Clip, is_dicom
 from hw.capture.pacing import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MONOTONIC_CLOCK, Clock, Pacer
 from hw.capture.ring import FrameRing
+from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
 from hw.errors import DeviceAddressError, DeviceError
-from hw.ports import CapturedFrame, CaptureTiming, PixelFormat
+from hw.ports import CapturedFrame, CaptureTiming
 
 
 class FileCapture(CaptureSource):
@@ -20,8 +22,17 @@ class FileCapture(CaptureSource):
     picture. A file that is missing or holds no clip raises DeviceAddressError, from here or from `open`.
     """
 
-    def __init__(self, path: str, rate_hz: float | None, *, loop: bool, clock: Clock = MONOTONIC_CLOCK) -> None:
+    def __init__(
+        self,
+        path: str,
+        rate_hz: float | None,
+        *,
+        loop: bool,
+        signal: Signal = AS_THE_DEVICE_SAYS,
+        clock: Clock = MONOTONIC_CLOCK,
+    ) -> None:
         super().__init__()
+        self._signal = signal
         self._path = path
         self._rate_hz = rate_hz
         self._loop = loop
@@ -30,14 +41,14 @@ class FileCapture(CaptureSource):
         _require_file(path)
 
     def _open(self) -> CaptureTiming:
-        clip = _find_clip(self._path)
-        rate_hz = self._rate_hz or clip.rate_hz
+        clip = find_clip(self._path)
+        rate_hz = self._rate_hz or clip.timing.rate_hz
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
             raise DeviceAddressError(
                 f"{self._path!r} does not say a usable rate", "add one, as in file:clip.mkv?rate=15"
             )
         self._player = _Player(clip, rate_hz, self._clock, loop=self._loop)
-        return CaptureTiming(clip.width, clip.height, rate_hz, PixelFormat.GRAY8)
+        return self._signal.over(dataclasses.replace(clip.timing, rate_hz=rate_hz))
 
     def _read(self, timeout_s: float) -> CapturedFrame | None:
         assert self._player is not None
@@ -53,7 +64,7 @@ class _Player:
     """A clip that is playing; its first picture is decoded and due."""
 
     def __init__(self, clip: Clip, rate_hz: float, clock: Clock, *, loop: bool) -> None:
-        self._ring = FrameRing(clip.width, clip.height)
+        self._ring = FrameRing(clip.timing.width, clip.timing.height, clip.timing.pixel_format)
         self._pictures = _play(clip, self._ring, loop=loop)
         self._is_prepared = False
         self._prepare()
@@ -77,7 +88,7 @@ class _Player:
             self._is_prepared = True
 
 
-def _play(clip: Clip, ring: FrameRing, *, loop: bool) -> Generator[None]:
+def _play(clip: Clip, ring: FrameRing, *, loop: bool) -> Generator[int]:
     while True:
         count = yield from clip.play(ring)
         if count == 0:
@@ -86,7 +97,8 @@ def _play(clip: Clip, ring: FrameRing, *, loop: bool) -> Generator[None]:
             raise DeviceError("end of clip")
 
 
-def _find_clip(path: str) -> Clip:
+def find_clip(path: str) -> Clip:
+    """The clip in the file at `path`. Raises DeviceAddressError when it holds none, DeviceError."""
     _require_file(path)
     try:
         dicom = is_dicom(path)

@@ -1,4 +1,4 @@
-"""`raw:` whole grey frames, one after the other without any header, from a pipe, a file or standard input.
+"""`raw:` whole frames, one after the other without any header, from a pipe, a file or standard input.
 
 A pipe is live: a frame is taken as soon as its last byte is there, straight into its buffer, and by a single system
 call where it can be: a process that is killed leaves no half of a frame to its successor on the same standard input. A
@@ -14,7 +14,7 @@ from hw.capture.pacing import MONOTONIC_CLOCK, SECOND_NS, Clock, Pacer
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceError
 from hw.pipe import enlarge_pipe, unread_bytes
-from hw.ports import CapturedFrame, CaptureTiming, GrayPicture, PixelFormat
+from hw.ports import CapturedFrame, CaptureTiming, FrameBytes
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_FD = 0
@@ -23,16 +23,16 @@ REST_CHECK_S = 0.0002  # ... for a pipe tells when it has something, not when it
 
 
 class RawCapture(CaptureSource):
-    """Frames of `width` * `height` bytes, PixelFormat.GRAY8, from `path` ("-": standard input).
+    """Frames of `timing`, as its pixel format lays them out, from `path` ("-": standard input).
 
     `read` raises DeviceError at the end of the input. Of a FIFO that is when its last writer has gone; opened again it
     waits for the next one.
     """
 
-    def __init__(self, path: str, width: int, height: int, rate_hz: float, clock: Clock = MONOTONIC_CLOCK) -> None:
+    def __init__(self, path: str, timing: CaptureTiming, clock: Clock = MONOTONIC_CLOCK) -> None:
         super().__init__()
         self._path = path
-        self._timing = CaptureTiming(width, height, rate_hz, PixelFormat.GRAY8)
+        self._timing = timing
         self._clock = clock
         self._readable = ReadableWait()
         self._fd = -1
@@ -53,7 +53,7 @@ class RawCapture(CaptureSource):
         if self._is_pipe:
             enlarge_pipe(self._fd)
         self._readable.watch(self._fd)
-        self._frames = _Frames(self._fd, FrameRing(self._timing.width, self._timing.height))
+        self._frames = _Frames(self._fd, FrameRing(self._timing.width, self._timing.height, self._timing.pixel_format))
         self._pacer = Pacer(self._timing.rate_hz, self._clock) if stat.S_ISREG(mode) else None
         self._next_sequence = 0
         return self._timing
@@ -84,8 +84,9 @@ class RawCapture(CaptureSource):
         return CapturedFrame(self._frames.take(), complete_ns, sequence)
 
     def _let_the_rest_come(self) -> None:
+        assert self._frames is not None
         for _ in range(REST_CHECKS):
-            if unread_bytes(self._fd) >= self._timing.width * self._timing.height:
+            if unread_bytes(self._fd) >= self._frames.frame_bytes:
                 return
             self._closing.wait(REST_CHECK_S)
 
@@ -110,12 +111,16 @@ class _Frames:
         self._filled_bytes = 0
 
     @property
+    def frame_bytes(self) -> int:
+        return self._ring.slot.size
+
+    @property
     def is_empty(self) -> bool:
         return self._filled_bytes == 0
 
     @property
     def is_complete(self) -> bool:
-        return self._filled_bytes == self._ring.slot.size
+        return self._filled_bytes == self.frame_bytes
 
     def read_on(self) -> None:
         """Reads what is there, up to the end of the frame. Raises DeviceError at the end of the input."""
@@ -129,7 +134,7 @@ class _Frames:
             raise DeviceError("end of input")
         self._filled_bytes += count
 
-    def take(self) -> GrayPicture:
+    def take(self) -> FrameBytes:
         """The complete frame; the next bytes belong to the next one."""
         self._filled_bytes = 0
         return self._ring.commit()

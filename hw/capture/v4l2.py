@@ -16,9 +16,10 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from hw.capture.base import CaptureSource, ReadableWait
-from hw.capture.gray import GrayConverter
+from hw.capture.decoded import FFMPEG_NAMES, FrameCopier, timing_of
 from hw.capture.pacing import MONOTONIC_CLOCK, SECOND_NS, Clock
 from hw.capture.ring import FrameRing
+from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
 from hw.errors import DeviceError
 from hw.ports import CapturedFrame, CaptureTiming, PixelFormat
 
@@ -41,14 +42,21 @@ CAUSES = {
 
 
 class V4l2Capture(CaptureSource):
-    """The device at `path`, at its own size and rate or near those given, as the driver can. Grey, full range.
+    """The device at `path`, at its own size and rate or near those given, as the driver can.
 
     `capture_ns` is when the frame was fetched from the driver, which had it ready. A frame that is damaged is left out;
     frames that the driver lost show as a gap in the sequence numbers.
     """
 
     def __init__(
-        self, path: str, size: tuple[int, int] | None, rate_hz: float | None, clock: Clock = MONOTONIC_CLOCK
+        self,
+        path: str,
+        size: tuple[int, int] | None,
+        rate_hz: float | None,
+        *,
+        pixel_format: PixelFormat | None = None,
+        signal: Signal = AS_THE_DEVICE_SAYS,
+        clock: Clock = MONOTONIC_CLOCK,
     ) -> None:
         super().__init__()
         self._path = path
@@ -58,6 +66,9 @@ class V4l2Capture(CaptureSource):
             self._options["video_size"] = f"{size[0]}x{size[1]}"
         if rate_hz is not None:
             self._options["framerate"] = f"{rate_hz:g}"
+        if pixel_format is not None:
+            self._options["input_format"] = FFMPEG_NAMES[pixel_format]
+        self._signal = signal
         self._readable = ReadableWait()
         self._session: _Session | None = None
 
@@ -67,7 +78,7 @@ class V4l2Capture(CaptureSource):
             self._readable.watch(_descriptor_of(self._path))
         except (av.error.FFmpegError, OSError) as error:
             raise self._device_error(error) from error
-        return self._session.timing
+        return self._signal.over(self._session.timing)
 
     def _read(self, timeout_s: float) -> CapturedFrame | None:
         assert self._session is not None
@@ -104,12 +115,11 @@ class _Session:
     def __init__(self, container: InputContainer) -> None:
         self.container = container
         stream = container.streams.video[0]
-        width, height = stream.codec_context.width, stream.codec_context.height
         rate_hz = float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE_HZ)
-        self.timing = CaptureTiming(width, height, rate_hz, PixelFormat.GRAY8)
+        self.timing = timing_of(stream.codec_context, rate_hz)
         self._stream = stream
-        self._ring = FrameRing(width, height)
-        self._converter = GrayConverter()
+        self._ring = FrameRing(self.timing.width, self.timing.height, self.timing.pixel_format)
+        self._copier = FrameCopier(self.timing)
         self._last_stamp_s: float | None = None
         self._last_sequence = -1
 
@@ -123,7 +133,7 @@ class _Session:
             return None
         if not frames:
             return None
-        self._converter.write(frames[0], self._ring.slot)
+        self._copier.copy(frames[0], self._ring.slot)
         self._count(frames[0])
         return CapturedFrame(self._ring.commit(), fetched_ns, self._last_sequence)
 

@@ -119,6 +119,7 @@ def test_good_values_are_given_as_what_they_are() -> None:
     "text",
     [
         "v4l2:/dev/video0",
+        "v4l2:/dev/video0?format=nv12&range=full&matrix=bt601&interlaced=yes",
         "v4l2:/dev/video0?size=1920x1080&rate=60",
         "raw:-?format=gray8&size=1024x1024&rate=30",
         "raw:/tmp/some.pipe?size=64x48",
@@ -135,6 +136,9 @@ def test_good_capture_addresses(text: str) -> None:
     [
         ("raw:-?format=gray8", "size is missing"),
         ("raw:-?format=rgb24&size=64x48", "format=rgb24 is not known"),
+        ("raw:-?size=64x48&range=half", "range=half is not known"),
+        ("raw:-?size=64x48&matrix=bt2020", "matrix=bt2020 is not known"),
+        ("v4l2:/dev/video0?format=mjpeg", "format=mjpeg is not known"),
         ("raw:-?size=64x48&rate=0", "rate '0' is not good"),
         ("raw:-?size=64x48&rate=1000", "rate '1000' is not good"),
         ("phantom:64x48@", "is not WIDTHxHEIGHT@RATE"),

@@ -51,7 +51,11 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
         case "raw file":
             path = tmp_path / "pictures.gray"
             path.write_bytes(np.stack(pictures).tobytes())
-            yield Source(lambda clock, rate_hz: RawCapture(str(path), WIDTH, HEIGHT, rate_hz, clock))
+            yield Source(
+                lambda clock, rate_hz: RawCapture(
+                    str(path), CaptureTiming(WIDTH, HEIGHT, rate_hz, PixelFormat.GRAY8), clock
+                )
+            )
         case "fifo":
             path = tmp_path / "pipe"
             os.mkfifo(path)
@@ -62,7 +66,13 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
                 os.write(writer, next(rest).tobytes())
                 clock.advance(1 / RATE_HZ)
 
-            yield Source(lambda clock, rate_hz: RawCapture(str(path), WIDTH, HEIGHT, rate_hz, clock), write_one, True)
+            yield Source(
+                lambda clock, rate_hz: RawCapture(
+                    str(path), CaptureTiming(WIDTH, HEIGHT, rate_hz, PixelFormat.GRAY8), clock
+                ),
+                write_one,
+                True,
+            )
             os.close(writer)
         case _:
             images_hz = RATE_HZ / 3 if request.param == "phantom held" else RATE_HZ

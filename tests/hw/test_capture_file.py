@@ -12,7 +12,7 @@ import pytest
 from hw.capture.file import FileCapture
 from hw.errors import DeviceAddressError, DeviceError
 from hw.fake import ManualClock
-from hw.ports import GrayPicture
+from hw.ports import GrayPicture, PixelFormat, ValueRange
 from hw.select import capture_device
 
 MakePictures = Callable[..., list[GrayPicture]]
@@ -153,3 +153,45 @@ def test_a_clip_without_a_picture_is_no_clip(make_pictures: MakePictures, write_
     path.write_bytes(data[: data.index(bytes.fromhex("1f43b675"))])  # Matroska's first cluster: after the headers
     with pytest.raises(DeviceAddressError, match=r"holds no picture|is not a clip"):
         capture(path).open()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "value_range"),
+    [
+        ("bgr24", "rawvideo", PixelFormat.BGR24, ValueRange.FULL),
+        ("bgr0", "ffv1", PixelFormat.BGRX, ValueRange.FULL),
+        ("yuyv422", "rawvideo", PixelFormat.YUYV422, ValueRange.LIMITED),
+        ("nv12", "rawvideo", PixelFormat.NV12, ValueRange.LIMITED),
+    ],
+)
+def test_colour_that_the_kernels_read_is_taken_as_it_is(
+    tmp_path: Path, name: str, codec: str, pixel_format: PixelFormat, value_range: ValueRange
+) -> None:
+    path = tmp_path / "colour.nut"
+    width, height = 64, 16
+    buffer = np.random.default_rng(1).integers(0, 256, pixel_format.frame_shape(width, height), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, name
+        frame = av.VideoFrame(width, height, name)
+        rows = 0
+        for plane in frame.planes:
+            padded = np.zeros((plane.height, plane.line_size), np.uint8)
+            padded[:, : buffer.shape[1]] = buffer[rows : rows + plane.height]
+            plane.update(padded.tobytes())
+            rows += plane.height
+        frame.pts, frame.time_base = 0, Fraction(1, 10)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    device = capture(path)
+    timing = device.open()
+    assert (timing.pixel_format, timing.value_range) == (pixel_format, value_range)
+    read = device.read(1.0)
+    assert read is not None
+    if name == "bgr0":  # the fourth byte means nothing
+        np.testing.assert_array_equal(
+            read.pixels.reshape(height, width, 4)[..., :3], buffer.reshape(height, width, 4)[..., :3]
+        )
+    else:
+        np.testing.assert_array_equal(read.pixels, buffer)
+    device.close()

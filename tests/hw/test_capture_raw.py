@@ -16,7 +16,8 @@ from hw.capture.raw import RawCapture
 from hw.errors import DeviceError
 from hw.fake import ManualClock
 from hw.pipe import unread_bytes
-from hw.ports import GrayPicture
+from hw.ports import CaptureTiming, ColourMatrix, GrayPicture, PixelFormat, ValueRange
+from hw.select import capture_device
 
 WIDTH, HEIGHT = 32, 16
 FRAME_BYTES = WIDTH * HEIGHT
@@ -47,7 +48,7 @@ def standard_input() -> Iterator[int]:
 
 
 def capture(path: object, clock: ManualClock | None = None) -> RawCapture:
-    return RawCapture(str(path), WIDTH, HEIGHT, 30.0, clock or ManualClock())
+    return RawCapture(str(path), CaptureTiming(WIDTH, HEIGHT, 30.0, PixelFormat.GRAY8), clock or ManualClock())
 
 
 @given(st.lists(st.integers(1, 3 * FRAME_BYTES), min_size=1, max_size=40))
@@ -198,3 +199,17 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         capture(tmp_path / "no-such").open()
     with pytest.raises(DeviceError, match="is a folder: name a file or a named pipe"):
         capture(tmp_path).open()
+
+
+@pytest.mark.parametrize("pixel_format", PixelFormat)
+def test_frames_of_every_format_are_taken_as_they_are(fifo: Path, pixel_format: PixelFormat) -> None:
+    device = capture_device(f"raw:{fifo}?format={pixel_format}&size=33x17&range=limited&matrix=bt601&interlaced=yes")
+    timing = device.open()
+    assert timing == CaptureTiming(33, 17, 30.0, pixel_format, ColourMatrix.BT601, ValueRange.LIMITED, True)
+    frame = np.random.default_rng(4).integers(0, 256, pixel_format.frame_shape(33, 17), np.uint8)
+    with open(fifo, "wb", buffering=0) as pipe:
+        pipe.write(frame.tobytes())
+        read = device.read(1.0)
+    assert read is not None
+    np.testing.assert_array_equal(read.pixels, frame)
+    device.close()

@@ -78,12 +78,13 @@ def test_the_address_options_reach_the_driver(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(av, "open", note)
     with pytest.raises(DeviceError):
-        capture_device("v4l2:/dev/video3?size=1920x1080&rate=59.94").open()
+        capture_device("v4l2:/dev/video3?size=1920x1080&rate=59.94&format=bgrx").open()
     assert asked == {
         "path": "/dev/video3",
         "format": "v4l2",
         "video_size": "1920x1080",
         "framerate": "59.94",
+        "input_format": "bgr0",
         "fflags": "nobuffer",
     }
 
