@@ -29,3 +29,9 @@ class LayoutError(CathlinkError):
     """A layout file that cannot be used. Names the file and the key's path."""
 
     exit_code = USAGE_EXIT_CODE
+
+
+class UsageError(CathlinkError):
+    """A command that was not called as it can work."""
+
+    exit_code = USAGE_EXIT_CODE

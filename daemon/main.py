@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=8080, help="port of the page (default: %(default)s; 0: any)")
     demo.set_defaults(command=_demo)
 
+    _add_process(commands)
+
     bench = commands.add_parser("bench", help="measure latency, CPU and memory of the corridor on this machine")
     bench.add_argument("--seconds", type=float, default=20.0)
     bench.add_argument(
@@ -67,6 +69,33 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override a key, e.g. encoder.bitrate_bps=4000000",
     )
+
+
+def _add_process(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    process = commands.add_parser(
+        "process",
+        help="do to a recording what the sender does to its source, so that anybody can judge it",
+        description="Make OUT (FFV1 in Matroska, grey) of IN: one frame for each new image, at its time in IN.",
+    )
+    process.add_argument("source", type=Path, metavar="IN", help="any clip that FFmpeg reads, or a DICOM file")
+    process.add_argument("target", type=Path, metavar="OUT")
+    process.add_argument("--stage", choices=("masked", "filtered", "decoded"), required=True, help="up to where")
+    process.add_argument("--layout", metavar="FILE", help="the source's layouts; 'none': IN shows no identity")
+    quality = process.add_mutually_exclusive_group()
+    quality.add_argument(
+        "--bitrate", type=int, default=6_000_000, metavar="BPS", help="of the stage decoded (%(default)s)"
+    )
+    quality.add_argument("--crf", type=float, help="constant quality instead, 0 to 51")
+    process.add_argument("--preset", default="superfast", help="of x264 (%(default)s)")
+    process.add_argument("--stats", type=Path, metavar="FILE.json", help="what was done, in figures")
+    process.set_defaults(command=_process)
+
+
+def _process(options: argparse.Namespace) -> int:
+    from daemon.process import run_process
+
+    run_process(options)
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

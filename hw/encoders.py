@@ -28,6 +28,7 @@ class X264Encoder:
 
     def __init__(self) -> None:
         self._context: VideoCodecContext | None = None
+        self._has_bitrate = False
         self._next_pts = 0
 
     def open(self, settings: EncoderSettings) -> None:
@@ -46,6 +47,8 @@ class X264Encoder:
         }
         if settings.lossless:
             context.options["qp"] = "0"
+        elif settings.crf is not None:
+            context.options["crf"] = str(settings.crf)
         else:
             context.bit_rate = settings.bitrate_bps
             context.options["maxrate"] = str(settings.bitrate_bps)
@@ -58,6 +61,7 @@ class X264Encoder:
                 "check encoder.preset and the picture size",
             ) from error
         self._context = context
+        self._has_bitrate = not settings.lossless and settings.crf is None
         self._next_pts = 0
 
     def encode(self, picture: GrayPicture, *, force_idr: bool) -> EncodedPicture:
@@ -78,7 +82,7 @@ class X264Encoder:
         return EncodedPicture(bytes(packets[0]), is_idr=packets[0].is_keyframe)
 
     def set_bitrate(self, bitrate_bps: int) -> None:
-        if self._context is not None:
+        if self._context is not None and self._has_bitrate:
             self._context.bit_rate = bitrate_bps
 
     def close(self) -> None:

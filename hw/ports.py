@@ -110,6 +110,7 @@ class EncoderSettings:
     bitrate_bps: int
     preset: str
     lossless: bool = False
+    crf: float | None = None  # constant quality instead of the bit rate: for judging, not for a link
 
 
 @dataclass(frozen=True, slots=True)

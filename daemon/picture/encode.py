@@ -14,10 +14,11 @@ REOPEN_AFTER_NS = 1_000_000_000
 class ImageEncoder:
     """Used by one thread. After a DeviceError the next `encode` opens the encoder anew, with an IDR."""
 
-    def __init__(self, encoder: Encoder, preset: str, *, lossless: bool) -> None:
+    def __init__(self, encoder: Encoder, preset: str, *, lossless: bool, crf: float | None = None) -> None:
         self._encoder = encoder
         self._preset = preset
         self._lossless = lossless
+        self._crf = crf
         self._settings: EncoderSettings | None = None
         self._rate_differs_since_ns: int | None = None
 
@@ -42,7 +43,7 @@ class ImageEncoder:
 
     def _open(self, pixels: GrayPicture, image_rate_hz: float, bitrate_bps: int) -> EncoderSettings:
         height, width = pixels.shape
-        settings = EncoderSettings(width, height, image_rate_hz, bitrate_bps, self._preset, self._lossless)
+        settings = EncoderSettings(width, height, image_rate_hz, bitrate_bps, self._preset, self._lossless, self._crf)
         self._settings = None
         self._encoder.open(settings)
         self._settings = settings

@@ -1,0 +1,152 @@
+"""`cathlink process`: the sender's own chain over a file, one frame for each new image, and nothing unmasked."""
+
+import json
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from daemon.main import main
+from daemon.picture.area import Area
+from daemon.picture.layout import Landmark, Layout, LayoutBook
+from daemon.picture.layout_file import save_layouts
+from hw.ports import GrayPicture
+
+WIDTH, HEIGHT = 128, 96
+IMAGES = 12
+REPEATS = 4
+RATE_HZ = 60
+NAME = Area(60, 4, 60, 12)
+WORDS = Area(4, 4, 40, 12)
+
+WriteClip = Callable[..., Path]
+
+
+def write(path: Path, pictures: Sequence[GrayPicture], rate_hz: int = RATE_HZ) -> Path:
+    with av.open(f"file:{path}", "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=rate_hz)
+        stream.height, stream.width = pictures[0].shape
+        stream.pix_fmt, stream.time_base = "gray", Fraction(1, rate_hz)
+        for n, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="gray")
+            frame.pts, frame.time_base = n, Fraction(1, rate_hz)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read(path: Path) -> tuple[list[GrayPicture], list[int]]:
+    """The pictures, and their times in milliseconds."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("ffv1", "gray")
+        frames = list(container.decode(video=0))
+        return [frame.to_ndarray() for frame in frames], [round(1000 * (frame.time or 0.0)) for frame in frames]
+
+
+@pytest.fixture
+def images() -> list[GrayPicture]:
+    random = np.random.default_rng(2)
+    ramp = np.linspace(60, 160, WIDTH)
+    made = [np.clip(ramp + random.normal(0, 4, (HEIGHT, WIDTH)), 0, 200).astype(np.uint8) for _ in range(IMAGES)]
+    for image in made:
+        WORDS.view(image)[:] = np.random.default_rng(1).integers(0, 2, (12, 40)) * 200
+        NAME.view(image)[:] = 255
+    return made
+
+
+@pytest.fixture
+def clip(tmp_path: Path, images: list[GrayPicture]) -> Path:
+    return write(tmp_path / "in.mkv", [image for image in images for _ in range(REPEATS)])
+
+
+@pytest.fixture
+def layout(tmp_path: Path, images: list[GrayPicture]) -> Path:
+    path = tmp_path / "layout.toml"
+    landmark = Landmark.seen_in(images[0], WORDS)
+    save_layouts(path, LayoutBook((Layout(f"{WIDTH}x{HEIGHT}", identity=(NAME,), landmarks=(landmark,)),)))
+    return path
+
+
+def process(clip: Path, *options: str) -> tuple[int, Path, dict[str, object]]:
+    out, stats = clip.with_name("out.mkv"), clip.with_name("stats.json")
+    code = main(["process", str(clip), str(out), "--stats", str(stats), *options])
+    return code, out, json.loads(stats.read_bytes()) if code == 0 else {}
+
+
+def test_one_masked_frame_for_each_new_image_at_its_time(
+    clip: Path, layout: Path, images: list[GrayPicture], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, stats = process(clip, "--stage", "masked", "--layout", str(layout))
+    assert code == 0
+    pictures, times_ms = read(out)
+    for picture, image in zip(pictures, images, strict=True):
+        expected = image.copy()
+        NAME.view(expected)[:] = 0
+        np.testing.assert_array_equal(picture, expected)
+    assert times_ms == pytest.approx([n * REPEATS * 1000 / RATE_HZ for n in range(IMAGES)], abs=1)
+    counts = {key: stats[key] for key in ("frames_in", "images_new", "images_held", "frames_withheld")}
+    assert list(counts.values()) == [48, 12, 36, 0]
+    assert stats["pulse_rate_hz"] == pytest.approx(15, rel=0.01)
+    assert "48 frames: 12 new, 36 held, 0 withheld; 15 images/s" in capsys.readouterr().out
+
+
+def test_decoded_pictures_are_near_and_their_bytes_counted(clip: Path, layout: Path, images: list[GrayPicture]) -> None:
+    code, out, stats = process(clip, "--stage", "decoded", "--layout", str(layout), "--crf", "10")
+    assert code == 0
+    pictures, _ = read(out)
+    assert len(pictures) == IMAGES
+    rows = slice(30, HEIGHT)
+    assert max(np.abs(p[rows].astype(int) - i[rows]).mean() for p, i in zip(pictures, images, strict=True)) < 3
+    assert isinstance(stats["encoded_bytes"], int)
+    assert stats["encoded_bytes"] > 1000
+    assert set(stats["stage_ms"]) == {"chain", "encode", "decode"}  # type: ignore[call-overload]
+
+
+def test_a_lower_bit_rate_makes_fewer_bytes(clip: Path) -> None:
+    sizes = []
+    for bitrate in ("300000", "3000000"):
+        _, _, stats = process(clip, "--stage", "decoded", "--layout", "none", "--bitrate", bitrate)
+        sizes.append(stats["encoded_bytes"])
+    assert sizes[0] < sizes[1] / 2  # type: ignore[operator]
+
+
+def test_no_identity_is_said_aloud_and_recorded(clip: Path, images: list[GrayPicture]) -> None:
+    code, out, stats = process(clip, "--stage", "masked", "--layout", "none")
+    assert (code, stats["layout"]) == (0, "none")
+    np.testing.assert_array_equal(read(out)[0], images)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(["process", *arguments])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    return code, line
+
+
+def test_without_a_layout_nothing_is_done(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = clip.with_name("out.mkv")
+    code, line = refused(capsys, str(clip), str(out), "--stage", "masked")
+    assert (code, out.exists()) == (2, False)
+    assert "--layout is missing" in line
+    assert "none" in line
+
+
+def test_a_screen_that_no_layout_knows_is_a_fault(
+    tmp_path: Path, layout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write(tmp_path / "other.mkv", [np.full((HEIGHT, WIDTH), 90, np.uint8)] * 3)
+    code, line = refused(capsys, str(other), str(tmp_path / "o.mkv"), "--stage", "masked", "--layout", str(layout))
+    assert code == 1
+    assert "nothing was let through" in line
+
+
+def test_paths_that_cannot_be(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--stage", "masked", "--layout", "none")
+    assert refused(capsys, str(clip), str(clip), *options)[0] == 2
+    assert "cannot be written" in refused(capsys, str(clip), str(clip.parent / "no" / "out.mkv"), *options)[1]
+    assert refused(capsys, str(clip.parent / "no.mkv"), str(clip.parent / "out.mkv"), *options)[0] == 2
+    assert len(read(clip)[0]) == IMAGES * REPEATS
