@@ -75,7 +75,8 @@ class PathRelay:
     def __init__(self, receiver_port: int, conditions: PathConditions, seed: int = 1) -> None:
         self._near, self._far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         self._near.bind(("127.0.0.1", 0))
-        self._far.connect(("127.0.0.1", receiver_port))
+        self._receiver = ("127.0.0.1", receiver_port)
+        self._far.connect(self._receiver)
         self.port = int(self._near.getsockname()[1])
         self._conditions = conditions
         self._forth, self._back = _Direction(seed), _Direction(seed + 1)
@@ -113,9 +114,12 @@ class PathRelay:
             return
         if ready is self._near:
             self._sender = address
-            self._forth.take(datagram, time.monotonic(), self._conditions, self._conditions.rate_bps)
+            self._take_forth(datagram)
         else:
             self._back.take(datagram, time.monotonic(), self._conditions, None)
+
+    def _take_forth(self, datagram: bytes) -> None:
+        self._forth.take(datagram, time.monotonic(), self._conditions, self._conditions.rate_bps)
 
     @staticmethod
     def _send(end: socket.socket, datagram: bytes, address: tuple[str, int] | None) -> None:

@@ -6,7 +6,6 @@ Nothing here waits for a time to pass: everything waits for a condition, with a 
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pictures import PictureSink, PictureSource, Show, noisy_pictures
-from relay import Relay
-
 from daemon.status import StatusClient
 from hw.errors import CathlinkError
 from hw.ports import GrayPicture
 from provisioning.lab import make_lab
+from tests.corridor.pictures import PictureSink, PictureSource, Show, noisy_pictures
+from tests.corridor.relay import Relay
+from tests.free_port import free_udp_port
 
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S = 30.0
@@ -54,7 +53,9 @@ class Sample:
 class WatchedDaemon:
     """`python -m daemon run`, and a thread that asks for its status every POLL_S."""
 
-    def __init__(self, config: Path, *settings: str) -> None:
+    def __init__(
+        self, config: Path, *settings: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None
+    ) -> None:
         self.log_path = config.with_suffix(".log")
         self.samples: deque[Sample] = deque(maxlen=2_000)
         self.answer: dict[str, Any] = {}
@@ -62,8 +63,8 @@ class WatchedDaemon:
         command = [sys.executable, "-m", "daemon", "run", "--config", str(config)]
         for setting in settings:
             command += ["--set", setting]
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=log)
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -92,6 +93,15 @@ class WatchedDaemon:
     def pid(self, worker: str) -> int:
         return int(self.answer["workers"][worker]["pid"])
 
+    def link_figures(self) -> dict[str, float]:
+        """The link process's figures of the last second, once there are any."""
+        wait_until(lambda: self.answer["workers"]["link"]["figures"], "statistics of the link")
+        figures: dict[str, float] = self.answer["workers"]["link"]["figures"]
+        return figures
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
     def since(self, since_ns: int) -> list[Sample]:
         """What was answered to questions after `since_ns`."""
         return [sample for sample in list(self.samples) if sample.asked_ns >= since_ns]
@@ -107,7 +117,7 @@ class WatchedDaemon:
             if not told or told[-1] != (sample.state, sample.cause):
                 told.append((sample.state, sample.cause))
                 lines.append(f"  {(sample.at_ns - since_ns) / 1e6:.0f} ms: {sample.state} ({sample.cause})")
-        return "\n".join([*lines[-20:], self.log_path.read_text(errors="replace")[-1000:]])
+        return "\n".join([*lines[-20:], self.log()[-1000:]])
 
     def close(self) -> None:
         """End it whatever state it is in; harmless when it has ended."""
@@ -123,26 +133,55 @@ class WatchedDaemon:
 
 
 class Rig:
-    """A lab, its two daemons, the network between them, a source and a screen. A context manager; LIVE inside."""
+    """A lab, its two daemons, the network between them, a source and a screen. A context manager; LIVE inside.
 
-    def __init__(self, folder: Path, *, rate_hz: float = 30.0, pictures: list[GrayPicture] | None = None) -> None:
+    source -> named pipe -> sender -> relay -> receiver -> named pipe -> sink
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *sender_settings: str,
+        rate_hz: float = 30.0,
+        pictures: list[GrayPicture] | None = None,
+        through_stdio: bool = False,
+    ) -> None:
+        """`through_stdio`: the daemons have the pipes as standard input and output, and see no end of them."""
         pictures = pictures or noisy_pictures(256, 256)
         height, width = pictures[0].shape
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        lab = make_lab(folder, link_port=port)
+        self.receiver_port = free_udp_port()
+        self.lab = make_lab(folder, link_port=self.receiver_port)
         source_pipe, screen_pipe = folder / "source.pipe", folder / "screen.pipe"
-        self.relay = Relay(("127.0.0.1", port))
+        self.relay = Relay(self.receiver_port)
         self.source = PictureSource(source_pipe, pictures, rate_hz)
         self.sink = PictureSink(screen_pipe, width, height)
-        self.receiver = WatchedDaemon(lab.receiver_config, f"display.device=raw:{screen_pipe}?format=gray8")
+        stdin, stdout = subprocess.DEVNULL, None
+        if through_stdio:
+            stdin, stdout = os.open(source_pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(screen_pipe, os.O_WRONLY)
+            os.set_blocking(stdin, True)
+        source, screen = ("-", "-") if through_stdio else (source_pipe, screen_pipe)
+        self._receiver_settings = (f"display.device=raw:{screen}?format=gray8",)
+        self.receiver = WatchedDaemon(self.lab.receiver_config, *self._receiver_settings, stdout=stdout)
         self.sender = WatchedDaemon(
-            lab.sender_config,
-            f"capture.device=raw:{source_pipe}?format=gray8&size={width}x{height}&rate={rate_hz:g}",
-            f"link.peer=127.0.0.1:{self.relay.address[1]}",
+            self.lab.sender_config,
+            f"capture.device=raw:{source}?format=gray8&size={width}x{height}&rate={rate_hz:g}",
+            f"link.peer=127.0.0.1:{self.relay.port}",
+            *sender_settings,
+            stdin=stdin,
         )
-        self.ends = {"sender": self.sender, "receiver": self.receiver}
+        if stdout is not None:
+            os.close(stdin)
+            os.close(stdout)
+
+    @property
+    def ends(self) -> dict[str, WatchedDaemon]:
+        return {"sender": self.sender, "receiver": self.receiver}
+
+    def power_cycle_receiver(self) -> None:
+        """As when its plug is pulled and put in again."""
+        self.receiver.process.kill()
+        self.receiver.close()
+        self.receiver = WatchedDaemon(self.lab.receiver_config, *self._receiver_settings)
 
     def __enter__(self) -> "Rig":
         try:

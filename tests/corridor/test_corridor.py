@@ -1,5 +1,6 @@
 """The corridor as a user runs it: exact greys, clean ends, strangers, garbage, bad input."""
 
+import contextlib
 import os
 import random
 import signal
@@ -17,35 +18,62 @@ from daemon.link.dtls import DtlsAssociation, DtlsState
 from provisioning.authority import Authority
 from provisioning.identity import Identity
 from provisioning.lab import make_lab
-from tests.corridor.harness import SIZE, Corridor, free_port, wait_for
+from tests.corridor.pictures import Show, noisy_pictures
+from tests.corridor.rig import WORKERS, Rig, wait_until
+from tests.free_port import free_udp_port
 
 
 def test_every_grey_arrives_exactly(tmp_path: Path) -> None:
-    ramp = np.tile(np.arange(256, dtype=np.uint8), (SIZE, 1))
-    with Corridor(tmp_path / "lab", "encoder.lossless=true") as corridor:
-        corridor.source.still = ramp
-        wait_for(
-            lambda: corridor.pictures.last is not None and np.array_equal(corridor.pictures.last, ramp),
-            "the ramp, bit by bit",
-        )
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    turned = [np.ascontiguousarray(np.roll(ramp, turn, axis=1)) for turn in range(0, 256, 16)]
+    with Rig(tmp_path / "lab", "encoder.lossless=true", pictures=turned) as rig:
+        rig.wait_pictures(rig.sink.count + len(turned))
+        rig.source.show = Show.HELD
+        rig.wait_state("HELD")
+        assert rig.sink.last is not None
+        assert any(np.array_equal(rig.sink.last, picture) for picture in turned)
+
+
+@pytest.mark.slow
+def test_pictures_on_standard_input_and_output_stay_whole_when_workers_are_killed(tmp_path: Path) -> None:
+    """A picture that began inside another would have its ramp broken."""
+    pictures = noisy_pictures(1000, 999)
+    ramp = np.mean(pictures, axis=(0, 1))
+    with Rig(tmp_path / "lab", pictures=pictures, through_stdio=True) as rig:
+        for end in ("sender", "receiver") * 5:
+            rig.signal_worker(end, "video", signal.SIGKILL)
+            rig.wait_pictures(rig.sink.count + 20)
+            assert rig.sink.last is not None
+            assert np.abs(rig.sink.last.mean(axis=0) - ramp).max() < 10
 
 
 def test_sigterm_ends_all_within_two_seconds(tmp_path: Path) -> None:
-    with Corridor(tmp_path / "lab") as corridor:
-        for role in ("sender", "receiver"):
-            pids = [corridor.worker_pid(role, worker) for worker in ("link", "video")]
-            started = time.monotonic()
-            corridor.processes[role].send_signal(signal.SIGTERM)
-            assert corridor.processes[role].wait(2.0) == 0
-            assert time.monotonic() - started < 2.0
+    with Rig(tmp_path / "lab") as rig:
+        for name in ("sender", "receiver"):
+            end = rig.ends[name]
+            pids = [end.pid(worker) for worker in WORKERS]
+            began_ns = time.monotonic_ns()
+            end.process.send_signal(signal.SIGTERM)
+            assert end.process.wait(2.0) == 0
             assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-            if role == "sender":
-                wait_for(lambda: corridor.state("receiver") == "LINK STALLED", "the receiver knows", 1.0)
-                assert "closed" in corridor.status("receiver")["picture"]["cause"]
+            if name == "sender":
+                rig.wait_state_at("receiver", "LINK STALLED", 1.0, began_ns)
+                assert "closed" in rig.receiver.samples[-1].cause
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.6, 1.0])
+def test_sigterm_ends_one_that_is_starting(tmp_path: Path, after_s: float) -> None:
+    lab = make_lab(tmp_path / "lab", link_port=free_udp_port())
+    command = [sys.executable, "-m", "daemon", "run", "--config", str(lab.sender_config)]
+    process = subprocess.Popen([*command, "--set", "capture.device=phantom:512x512@15"])
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after_s)
+    process.terminate()
+    assert process.wait(2.0) in (0, -signal.SIGTERM)  # the second: before Python was up
 
 
 def test_systemd_is_told(tmp_path: Path) -> None:
-    make_lab(tmp_path / "lab", link_port=free_port())
+    make_lab(tmp_path / "lab", link_port=free_udp_port())
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(15.0)
@@ -63,19 +91,19 @@ def test_systemd_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["other authority", "expired", "wrong name"])
-def test_a_stranger_is_refused_and_costs_nothing(corridor: Corridor, stranger: str) -> None:
+def test_a_stranger_is_refused_and_costs_nothing(rig: Rig, stranger: str) -> None:
     now = datetime.now(UTC)
     if stranger == "other authority":
         identity = Authority.make("another hospital").issue("sender.lab.cathlink")
     elif stranger == "expired":
-        identity = corridor.lab.authority.issue(
+        identity = rig.lab.authority.issue(
             "sender.lab.cathlink", not_before=now - timedelta(days=9), not_after=now - timedelta(days=1)
         )
     else:
-        identity = corridor.lab.authority.issue("somebody.lab.cathlink")
-    trusted = corridor.lab.authority.issue("sender.lab.cathlink").authorities
+        identity = rig.lab.authority.issue("somebody.lab.cathlink")
+    trusted = rig.lab.authority.issue("sender.lab.cathlink").authorities
     identity = Identity(identity.certificate, identity.private_key, trusted)
-    shown, refused_before = corridor.pictures.count, corridor.log("receiver").count("link refused")
+    shown, refused_before = rig.sink.count, rig.receiver.log().count("link refused")
     association = DtlsAssociation(identity, peer_name="receiver.lab.cathlink")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.settimeout(0.02)
@@ -83,86 +111,78 @@ def test_a_stranger_is_refused_and_costs_nothing(corridor: Corridor, stranger: s
 
         def is_refused() -> bool:
             for datagram in association.datagrams_to_send():
-                link.sendto(datagram, ("127.0.0.1", corridor.receiver_port))
+                link.sendto(datagram, ("127.0.0.1", rig.receiver_port))
             try:
                 association.receive(link.recv(2048), time.monotonic_ns())
             except TimeoutError:
                 association.handle_timeout(time.monotonic_ns())
             return association.state is DtlsState.REFUSED
 
-        wait_for(is_refused, "the stranger is refused", 1.0)
-    wait_for(lambda: corridor.log("receiver").count("link refused") == refused_before + 1, "one line in the log", 1.0)
-    wait_for(lambda: corridor.pictures.count > shown + 10, "the right one's pictures", 1.5)
-    assert corridor.state("receiver") == "LIVE"
+        wait_until(is_refused, "the stranger is refused", 1.0)
+    wait_until(lambda: rig.receiver.log().count("link refused") == refused_before + 1, "one line in the log", 1.0)
+    wait_until(lambda: rig.sink.count > shown + 10, "the right one's pictures", 1.5)
+    assert rig.receiver.state == "LIVE"
 
 
-def _link_figures(corridor: Corridor, role: str) -> dict[str, float]:
-    wait_for(lambda: corridor.status(role)["workers"]["link"]["figures"], "statistics", 3.0)
-    figures: dict[str, float] = corridor.status(role)["workers"]["link"]["figures"]
-    return figures
-
-
-def test_the_picture_follows_a_change_of_address(corridor: Corridor) -> None:
-    before, shown = _link_figures(corridor, "receiver"), corridor.pictures.count
-    corridor.relay.rebind()
-    wait_for(
-        lambda: _link_figures(corridor, "receiver")["address_changes"] == before["address_changes"] + 1,
+def test_the_picture_follows_a_change_of_address(rig: Rig) -> None:
+    before, shown = rig.receiver.link_figures(), rig.sink.count
+    rig.relay.rebind()
+    wait_until(
+        lambda: rig.receiver.link_figures()["address_changes"] == before["address_changes"] + 1,
         "the receiver follows",
         3.0,
     )
-    wait_for(lambda: corridor.pictures.count > shown + 45, "pictures at the full rate", 4.0)
-    after = _link_figures(corridor, "receiver")
-    assert after["sessions"] == before["sessions"]  # no new handshake
-    assert corridor.state("sender") == corridor.state("receiver") == "LIVE"
+    wait_until(lambda: rig.sink.count > shown + 45, "pictures at the full rate", 4.0)
+    assert rig.receiver.link_figures()["sessions"] == before["sessions"]  # no new handshake
+    assert rig.sender.state == rig.receiver.state == "LIVE"
 
 
 def test_a_power_cycled_receiver_is_found_again(tmp_path: Path) -> None:
-    with Corridor(tmp_path / "lab") as corridor:
-        corridor.processes["receiver"].kill()
-        corridor.processes["receiver"].wait()
-        wait_for(lambda: corridor.state("sender") == "LINK STALLED", "the sender knows", 2.0)
-        corridor.start("receiver", settings=("display.device=none:",))
-        corridor.wait_state("LIVE")
+    with Rig(tmp_path / "lab") as rig:
+        began_ns = time.monotonic_ns()
+        rig.power_cycle_receiver()
+        rig.wait_state_at("sender", "LINK STALLED", 2.0, began_ns)
+        rig.wait_state("LIVE")
 
 
 @pytest.mark.slow
 def test_new_keys_cost_no_picture(tmp_path: Path) -> None:
-    with Corridor(tmp_path / "lab", "link.rekey_after_s=10") as corridor:
-        wait_for(lambda: _link_figures(corridor, "receiver")["sessions"] >= 3, "two renewals", 40.0)
-        figures = _link_figures(corridor, "receiver")
-        assert figures["units_lost"] <= 1  # what was on its way before the first IDR
-        assert corridor.state("receiver") == "LIVE"
+    with Rig(tmp_path / "lab", "link.rekey_after_s=10") as rig:
+        wait_until(lambda: rig.receiver.link_figures()["sessions"] >= 3, "two renewals", 40.0)
+        assert rig.receiver.link_figures()["units_lost"] <= 1  # what was on its way before the first IDR
+        assert rig.receiver.state == "LIVE"
 
 
-def _fuzz(corridor: Corridor, seconds: float) -> None:
+def _fuzz(rig: Rig, seconds: float) -> None:
     draw = random.Random(5)
-    lost_before = _link_figures(corridor, "receiver")["units_lost"]
-    pids = [corridor.worker_pid("receiver", worker) for worker in ("link", "video")]
+    captured = list(rig.relay.captured)
+    lost_before = rig.receiver.link_figures()["units_lost"]
+    pids = [rig.receiver.pid(worker) for worker in WORKERS]
     end = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
         while time.monotonic() < end:
             for _ in range(20):
-                datagram = bytearray(draw.choice(corridor.relay.captured))
+                datagram = bytearray(draw.choice(captured))
                 if draw.random() < 0.3:
                     datagram = bytearray(draw.randbytes(draw.randrange(1, 1400)))
                 for _ in range(draw.randrange(1, 6)):
                     datagram[draw.randrange(len(datagram))] = draw.randrange(256)
-                attacker.sendto(datagram[: draw.randrange(1, len(datagram) + 1)], ("127.0.0.1", corridor.receiver_port))
+                attacker.sendto(datagram[: draw.randrange(1, len(datagram) + 1)], ("127.0.0.1", rig.receiver_port))
             time.sleep(0.02)
-    corridor.wait_state("LIVE", 1.0)
-    figures = _link_figures(corridor, "receiver")
+    rig.wait_state("LIVE", 1.0)
+    figures = rig.receiver.link_figures()
     assert figures["units_lost"] == lost_before
     assert figures["not_authentic"] > 0
-    assert [corridor.worker_pid("receiver", worker) for worker in ("link", "video")] == pids
+    assert [rig.receiver.pid(worker) for worker in WORKERS] == pids
 
 
-def test_garbage_on_the_port_costs_nothing(corridor: Corridor) -> None:
-    _fuzz(corridor, 4.0)
+def test_garbage_on_the_port_costs_nothing(rig: Rig) -> None:
+    _fuzz(rig, 4.0)
 
 
 @pytest.mark.slow
-def test_garbage_on_the_port_for_long(corridor: Corridor) -> None:
-    _fuzz(corridor, float(os.environ.get("FUZZ_SECONDS", "20")))
+def test_garbage_on_the_port_for_long(rig: Rig) -> None:
+    _fuzz(rig, float(os.environ.get("FUZZ_SECONDS", "20")))
 
 
 BAD_INPUT = {
@@ -188,7 +208,7 @@ def _one_line(config: Path, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize("name", BAD_INPUT)
 def test_bad_input_gives_one_line(tmp_path: Path, name: str) -> None:
     arguments, code, words = BAD_INPUT[name]
-    lab = make_lab(tmp_path / "lab", link_port=free_port())
+    lab = make_lab(tmp_path / "lab", link_port=free_udp_port())
     returned, line = _one_line(lab.receiver_config, *arguments)
     assert returned == code
     assert words in line
@@ -201,7 +221,7 @@ def test_a_missing_config_gives_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unsupported_clip_gives_one_line(tmp_path: Path) -> None:
-    lab = make_lab(tmp_path / "lab", link_port=free_port())
+    lab = make_lab(tmp_path / "lab", link_port=free_udp_port())
     (tmp_path / "clip.mkv").write_bytes(b"no clip at all" * 99)
     returned, line = _one_line(lab.sender_config, "--set", f"capture.device=file:{tmp_path / 'clip.mkv'}")
     assert returned == 2
@@ -209,7 +229,7 @@ def test_an_unsupported_clip_gives_one_line(tmp_path: Path) -> None:
 
 
 def test_a_key_that_others_can_read_gives_one_line(tmp_path: Path) -> None:
-    lab = make_lab(tmp_path / "lab", link_port=free_port())
+    lab = make_lab(tmp_path / "lab", link_port=free_udp_port())
     (tmp_path / "lab" / "receiver.key").chmod(0o644)
     returned, line = _one_line(lab.receiver_config)
     assert returned == 2

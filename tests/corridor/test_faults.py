@@ -5,15 +5,16 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from pictures import Show
-from rig import ENDS, WORKERS, Rig, wait_until
 
-RATE_HZ = 30.0
+from tests.corridor.pictures import Show
+from tests.corridor.rig import ENDS, WORKERS, Rig, wait_until
+
+RATE_HZ = 30.0  # of the rig
 TOLD_LIMIT_S = 1.0
 BACK_LIMIT_S = 2.0
 LIVE_LIMIT_S = 0.3
@@ -49,12 +50,6 @@ FAULTS = (
     Fault("receiver's link killed", "LINK STALLED", _kill("receiver", "link"), ("receiver", "link")),
     Fault("receiver's video killed", "DECODER STALLED", _kill("receiver", "video"), ("receiver", "video")),
 )
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Rig(tmp_path_factory.mktemp("rig") / "lab", rate_hz=RATE_HZ) as rig:
-        yield rig
 
 
 def _suffer(rig: Rig, fault: Fault) -> int:

@@ -1,15 +1,15 @@
 """Memory at full size: 1024x1024 and 30 images a second, for MEMORY_SECONDS (60 unless the environment says more)."""
 
 import os
-import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from rig import UP_LIMIT_S, WORKERS, WatchedDaemon, wait_until
 
 from provisioning.lab import make_lab
+from tests.corridor.rig import UP_LIMIT_S, WORKERS, WatchedDaemon, wait_until
+from tests.free_port import free_udp_port
 
 LIMIT_MIB = 200.0
 WARM_UP_S = 20.0
@@ -24,9 +24,7 @@ def _resident_mib(pid: int) -> float:
 @pytest.mark.slow
 def test_no_process_grows(tmp_path: Path) -> None:
     seconds = float(os.environ.get("MEMORY_SECONDS", "60"))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        lab = make_lab(tmp_path / "lab", link_port=probe.getsockname()[1])
+    lab = make_lab(tmp_path / "lab", link_port=free_udp_port())
     receiver = WatchedDaemon(lab.receiver_config, "display.device=none:")
     sender = WatchedDaemon(lab.sender_config, "capture.device=phantom:1024x1024@30")
     ends = {"sender": sender, "receiver": receiver}
