@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.bench import free_udp_port
 from daemon.status import StatusClient
 from hw.errors import CathlinkError
 from hw.ports import GrayPicture
 from provisioning.lab import make_lab
 from tests.corridor.pictures import PictureSink, PictureSource, Show, noisy_pictures
 from tests.corridor.relay import Relay
-from tests.free_port import free_udp_port
 
 ROOT = Path(__file__).parents[2]
 UP_LIMIT_S = 30.0

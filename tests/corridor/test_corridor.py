@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.bench import free_udp_port
 from daemon.link.dtls import DtlsAssociation, DtlsState
 from provisioning.authority import Authority
 from provisioning.identity import Identity
 from provisioning.lab import make_lab
 from tests.corridor.pictures import Show, noisy_pictures
 from tests.corridor.rig import WORKERS, Rig, wait_until
-from tests.free_port import free_udp_port
 
 
 def test_every_grey_arrives_exactly(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def _fuzz(rig: Rig, seconds: float) -> None:
             time.sleep(0.02)
     rig.wait_state("LIVE", 1.0)
     figures = rig.receiver.link_figures()
-    assert figures["units_lost"] == lost_before
+    assert figures["units_lost"] == lost_before, f"{figures}\n{rig.receiver.story()}\n{rig.sender.story()}"
     assert figures["not_authentic"] > 0
     assert [rig.receiver.pid(worker) for worker in WORKERS] == pids
 

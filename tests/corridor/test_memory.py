@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.bench import free_udp_port
 from provisioning.lab import make_lab
 from tests.corridor.rig import UP_LIMIT_S, WORKERS, WatchedDaemon, wait_until
-from tests.free_port import free_udp_port
 
 LIMIT_MIB = 200.0
 WARM_UP_S = 20.0

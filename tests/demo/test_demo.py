@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from hw.select import capture_device
+from tests.conftest import WriteClip
+
 playwright = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = "/usr/bin/chromium"
@@ -98,6 +101,31 @@ def test_the_page_shows_a_moving_picture_and_ctrl_c_ends_it(start: Any, tmp_path
     assert code == 0
     assert took_s < 2.0
     assert demo.leftovers(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed")
+def test_a_recorded_angiogram_moves_in_the_page_within_three_seconds(start: Any, write_clip: WriteClip) -> None:
+    """512x512 at 15 images a second, as angiograms come; only a page that follows it is satisfied within the limit."""
+    phantom = capture_device("phantom:512x512@15?beam_on_s=30&beam_off_s=0")
+    phantom.open()
+    frames = [phantom.read(1.0) for _ in range(30)]
+    phantom.close()
+    clip = write_clip([frame.pixels for frame in frames if frame is not None], rate_hz=15)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page()
+        demo = start("--port", "0", "--clip", str(clip))
+        address = demo.address()
+        up_s = time.monotonic()
+        page.goto(address)
+        playwright.expect(page.locator("#state")).to_have_text("LIVE", timeout=3000)
+        first = page.locator("#picture").screenshot()
+        number = page.locator("#number").text_content()
+        playwright.expect(page.locator("#number")).not_to_have_text(number, timeout=3000)
+        assert page.locator("#picture").screenshot() != first
+        took_s = time.monotonic() - up_s
+        browser.close()
+    assert took_s < 3.0
 
 
 def test_a_taken_port_is_said_and_the_next_one_used(start: Any) -> None:

@@ -3,26 +3,19 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
-from hypothesis import settings
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
 
 from hw.ports import GrayPicture
+from tests.conftest import WriteClip
 
-# Property tests try the same examples in every run, and are never judged by how fast the machine is.
-settings.register_profile("cathlink", deadline=None, derandomize=True)
-settings.load_profile("cathlink")
-
-WriteClip = Callable[..., Path]
 MakePictures = Callable[..., list[GrayPicture]]
 DEADLINE_S = 10.0
 
@@ -37,26 +30,6 @@ def make_pictures() -> MakePictures:
         return list(pictures)
 
     return make
-
-
-@pytest.fixture
-def write_clip(tmp_path: Path) -> WriteClip:
-    """Lossless grey video (FFV1 in Matroska) of the pictures."""
-
-    def write(pictures: Sequence[GrayPicture], rate_hz: int = 10, name: str = "clip.mkv") -> Path:
-        path = tmp_path / name
-        with av.open(f"file:{path}", "w", format="matroska") as container:
-            stream = container.add_stream("ffv1", rate=rate_hz)
-            stream.height, stream.width = pictures[0].shape
-            stream.pix_fmt, stream.time_base = "gray", Fraction(1, rate_hz)
-            for n, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture, format="gray")
-                frame.pts, frame.time_base = n, Fraction(1, rate_hz)
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        return path
-
-    return write
 
 
 @pytest.fixture
