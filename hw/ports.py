@@ -13,6 +13,12 @@ import numpy.typing as npt
 GrayPicture = npt.NDArray[np.uint8]
 """Shape (height, width), C-contiguous, 8-bit grey, full range 0..255."""
 
+MACROBLOCK = 16
+"""Pixels, both ways: the grain in which an encoder spends its bits."""
+
+BlockMask = npt.NDArray[np.bool_]
+"""Macroblocks of a picture, shape (ceil(height / 16), ceil(width / 16)), C-contiguous."""
+
 CAPTURE_FRAMES_KEPT = 6
 """A captured frame's pixels stay untouched until the device has delivered this many further frames."""
 
@@ -128,8 +134,11 @@ class Encoder(Protocol):
         """Raises DeviceError when this encoder cannot be had here or does not take the settings."""
         ...
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool) -> EncodedPicture:
-        """The access unit of `picture`. Raises DeviceError; the encoder must then be opened anew."""
+    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+        """The access unit of `picture`. Raises DeviceError; the encoder must then be opened anew.
+
+        `finer`: blocks that get more than their share of the bits, as far as this encoder can.
+        """
         ...
 
     def set_bitrate(self, bitrate_bps: int) -> None:
