@@ -8,6 +8,7 @@ or next to it.
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from numba import types
 
 from daemon.picture.area import Area
@@ -16,16 +17,13 @@ from hw.ports import CaptureTiming, ColourMatrix, FrameBytes, GrayPicture, Pixel
 
 BLACK_LIMITED, WHITE_LIMITED = 16, 235
 WIDEN_BYTE = 298  # 256 * 255 / 219, rounded: the products stay within 16 bits, which makes the loop twice as fast
-ONE = 1 << 16
+ONE = 1 << 15  # of weights: the products of 16 bits are added in pairs by one instruction
 
 LUMA_WEIGHTS = {
     ColourMatrix.BT601: (0.114, 0.587, 0.299),
     ColourMatrix.BT709: (0.0722, 0.7152, 0.2126),
 }
 """Of blue, green and red."""
-
-BYTE_WEIGHTS = {ColourMatrix.BT601: (29, 150, 77), ColourMatrix.BT709: (19, 183, 54)}
-"""The same in 1/256: of all that add up to 256, those whose largest error over all colours is smallest."""
 
 
 class GrayConverter:
@@ -49,49 +47,35 @@ Conversion = Callable[[FrameBytes, int, int, GrayPicture], None]
 
 
 def _conversion(timing: CaptureTiming) -> Conversion:
+    """Pixels of two and four bytes are read as one number: single bytes would be shuffled together, which is slower."""
     limited = timing.value_range is ValueRange.LIMITED
+    terms = _terms(timing.matrix, limited=limited)
     match timing.pixel_format:
-        case PixelFormat.BGR24 if not limited:
-            byte_weights = BYTE_WEIGHTS[timing.matrix]
-            return lambda frame, x, y, picture: _bgr_to_gray(frame, x, y, *byte_weights, picture)
-        case PixelFormat.BGR24 | PixelFormat.BGRX:
-            weigh = _weigh_bgr if timing.pixel_format is PixelFormat.BGR24 else _weigh_bgrx
-            terms = _terms(timing.matrix, limited=limited)
-            return lambda frame, x, y, picture: weigh(frame, x, y, *terms, picture)
+        case PixelFormat.BGR24:
+            return lambda frame, x, y, picture: _bgr_to_gray(frame, x, y, *terms, picture)
+        case PixelFormat.BGRX:
+            return lambda frame, x, y, picture: _bgrx_to_gray(frame.view(np.uint32), x, y, *terms, picture)
         case PixelFormat.YUYV422:
-            return lambda frame, x, y, picture: _yuyv_to_gray(frame, x, y, limited, picture)
+            return lambda frame, x, y, picture: _yuyv_to_gray(frame.view(np.uint16), x, y, limited, picture)
     return lambda frame, x, y, picture: _luma_to_gray(frame, x, y, limited, picture)
 
 
 def _terms(matrix: ColourMatrix, *, limited: bool) -> tuple[int, int, int, int]:
-    """Weights of blue, green and red in 1/65536, that add up exactly, and the number to add for range and rounding."""
+    """Weights of blue, green and red, in 1/ONE, that add up exactly, and what to add for black and for rounding."""
     widen = 255 / (WHITE_LIMITED - BLACK_LIMITED) if limited else 1.0
     blue, _, red = (round(weight * widen * ONE) for weight in LUMA_WEIGHTS[matrix])
     whole = round(widen * ONE)
     return blue, whole - blue - red, red, ONE // 2 - (BLACK_LIMITED * whole if limited else 0)
 
 
-@kernel(PICTURE_IN, *[types.uint64] * 2, *[types.uint16] * 3, PICTURE)
-def _bgr_to_gray(frame: FrameBytes, x: int, y: int, blue: int, green: int, red: int, out: GrayPicture) -> None:
-    """In 16 bits: half the time of `_weigh_bgr`."""
-    for row in range(out.shape[0]):
-        levels = out[row]
-        pixels = frame[y + row, 3 * x : 3 * (x + out.shape[1])]
-        for i in range(levels.shape[0]):
-            total = np.uint16(
-                blue * np.uint16(pixels[3 * i])
-                + green * np.uint16(pixels[3 * i + 1])
-                + red * np.uint16(pixels[3 * i + 2])
-                + np.uint16(128)
-            )
-            levels[i] = total >> np.uint16(8)
+_TERMS = (*[types.int16] * 3, types.int32)
+_PLACE = (types.uint64, types.uint64)
+_PAIRS_IN = types.Array(types.uint16, 2, "C", readonly=True)
+_QUADS_IN = types.Array(types.uint32, 2, "C", readonly=True)
 
 
-_WEIGH = (PICTURE_IN, *[types.uint64] * 2, *[types.int32] * 4, PICTURE)
-
-
-@kernel(*_WEIGH)
-def _weigh_bgr(
+@kernel(PICTURE_IN, *_PLACE, *_TERMS, PICTURE)
+def _bgr_to_gray(
     frame: FrameBytes, x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
     for row in range(out.shape[0]):
@@ -99,59 +83,60 @@ def _weigh_bgr(
         pixels = frame[y + row, 3 * x : 3 * (x + out.shape[1])]
         for i in range(levels.shape[0]):
             total = np.int32(
-                blue * np.int32(pixels[3 * i])
-                + green * np.int32(pixels[3 * i + 1])
-                + red * np.int32(pixels[3 * i + 2])
+                np.int32(blue) * np.int32(pixels[3 * i])
+                + np.int32(green) * np.int32(pixels[3 * i + 1])
+                + np.int32(red) * np.int32(pixels[3 * i + 2])
                 + offset
             )
-            levels[i] = np.uint8(min(max(total >> np.int32(16), np.int32(0)), np.int32(255)))
+            levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
 
 
-@kernel(*_WEIGH)
-def _weigh_bgrx(
-    frame: FrameBytes, x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
+@kernel(_QUADS_IN, *_PLACE, *_TERMS, PICTURE)
+def _bgrx_to_gray(
+    frame: npt.NDArray[np.uint32], x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
-    """As `_weigh_bgr`: the pixel's length must be a constant, or the loop reads single bytes."""
-    for row in range(out.shape[0]):
-        levels = out[row]
-        pixels = frame[y + row, 4 * x : 4 * (x + out.shape[1])]
-        for i in range(levels.shape[0]):
-            total = np.int32(
-                blue * np.int32(pixels[4 * i])
-                + green * np.int32(pixels[4 * i + 1])
-                + red * np.int32(pixels[4 * i + 2])
-                + offset
-            )
-            levels[i] = np.uint8(min(max(total >> np.int32(16), np.int32(0)), np.int32(255)))
-
-
-@kernel(PICTURE)
-def _widen(out: GrayPicture) -> None:
-    """Limited to full range, in place; a row is still in the nearest cache when this comes to it."""
-    for row in range(out.shape[0]):
-        levels = out[row]
-        for i in range(levels.shape[0]):
-            limited = np.uint16(min(max(levels[i], np.uint8(BLACK_LIMITED)), np.uint8(WHITE_LIMITED)) - BLACK_LIMITED)
-            levels[i] = np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8)
-
-
-@kernel(PICTURE_IN, *[types.uint64] * 2, types.boolean, PICTURE)
-def _yuyv_to_gray(frame: FrameBytes, x: int, y: int, widen: bool, out: GrayPicture) -> None:
-    for row in range(out.shape[0]):
-        levels = out[row]
-        pixels = frame[y + row, 2 * x : 2 * (x + out.shape[1])]
-        for i in range(levels.shape[0]):
-            levels[i] = pixels[2 * i]
-        if widen:
-            _widen(out[row : row + 1])
-
-
-@kernel(PICTURE_IN, *[types.uint64] * 2, types.boolean, PICTURE)
-def _luma_to_gray(frame: FrameBytes, x: int, y: int, widen: bool, out: GrayPicture) -> None:
+    byte = np.uint32(255)
     for row in range(out.shape[0]):
         levels = out[row]
         pixels = frame[y + row, x : x + out.shape[1]]
         for i in range(levels.shape[0]):
-            levels[i] = pixels[i]
+            total = np.int32(
+                np.int32(blue) * np.int32(pixels[i] & byte)
+                + np.int32(green) * np.int32((pixels[i] >> np.uint32(8)) & byte)
+                + np.int32(red) * np.int32((pixels[i] >> np.uint32(16)) & byte)
+                + offset
+            )
+            levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
+
+
+@kernel(_PAIRS_IN, *_PLACE, types.boolean, PICTURE)
+def _yuyv_to_gray(frame: npt.NDArray[np.uint16], x: int, y: int, widen: bool, out: GrayPicture) -> None:
+    for row in range(out.shape[0]):
+        levels = out[row]
+        pixels = frame[y + row, x : x + out.shape[1]]
         if widen:
-            _widen(out[row : row + 1])
+            for i in range(levels.shape[0]):
+                limited = np.uint16(
+                    min(max(pixels[i] & np.uint16(255), np.uint16(BLACK_LIMITED)), np.uint16(WHITE_LIMITED))
+                    - np.uint16(BLACK_LIMITED)
+                )
+                levels[i] = np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8)
+        else:
+            for i in range(levels.shape[0]):
+                levels[i] = pixels[i]  # its lower byte
+
+
+@kernel(PICTURE_IN, *_PLACE, types.boolean, PICTURE)
+def _luma_to_gray(frame: FrameBytes, x: int, y: int, widen: bool, out: GrayPicture) -> None:
+    for row in range(out.shape[0]):
+        levels = out[row]
+        pixels = frame[y + row, x : x + out.shape[1]]
+        if widen:
+            for i in range(levels.shape[0]):
+                limited = np.uint16(
+                    min(max(pixels[i], np.uint8(BLACK_LIMITED)), np.uint8(WHITE_LIMITED)) - np.uint8(BLACK_LIMITED)
+                )
+                levels[i] = np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8)
+        else:
+            for i in range(levels.shape[0]):
+                levels[i] = pixels[i]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from daemon.picture.area import Area
 from daemon.picture.pulse import ImageInterval, PulseDetector
 from hw.ports import GrayPicture
+from tests.bench.pictures.table_duplicates import count_errors
 
 MS = 1_000_000
 
@@ -146,3 +147,8 @@ def test_the_pulse_rate_is_the_mean_of_a_run() -> None:
     for time_ms in (0, 33, 83, 116, 166, 5000, 5033, 5083):
         interval.note_new(time_ms * MS)
     assert interval.pulse_rate_hz == pytest.approx(6000 / (33 + 50 + 33 + 50 + 33 + 50))
+
+
+@pytest.mark.slow
+def test_thousands_of_phantom_pulses_under_a_moving_ecg_strip() -> None:
+    assert count_errors(512, 3000, seed=2) == (0, 0)

@@ -37,3 +37,15 @@ def memcpy_of(picture: npt.NDArray[np.uint8]) -> Callable[[], None]:
         turn = (turn + 1) % len(sources)
 
     return copy
+
+
+def in_turn(call: Callable[[npt.NDArray[np.uint8]], object], frames: list[npt.NDArray[np.uint8]]) -> Callable[[], None]:
+    """`call` with the next of `frames` each time: as many as `memcpy_of` has, so that none is in the cache."""
+    turn = 0
+
+    def next_one() -> None:
+        nonlocal turn
+        call(frames[turn])
+        turn = (turn + 1) % len(frames)
+
+    return next_one
