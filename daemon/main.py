@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     _add_process(commands)
+    _add_layout(commands)
 
     bench = commands.add_parser("bench", help="measure latency, CPU and memory of the corridor on this machine")
     bench.add_argument("--seconds", type=float, default=20.0)
@@ -89,6 +90,27 @@ def _add_process(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     process.add_argument("--preset", default="superfast", help="of x264 (%(default)s)")
     process.add_argument("--stats", type=Path, metavar="FILE.json", help="what was done, in figures")
     process.set_defaults(command=_process)
+
+
+def _add_layout(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    layout = commands.add_parser(
+        "layout",
+        help="draw what the source's screen looks like: image area, identity to blank, landmarks",
+        description="Grab a frame of the source and draw its layout on it, in a browser on this machine.",
+    )
+    source = layout.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", type=Path, metavar="FILE", help="the sender's: its source, its layout file")
+    source.add_argument("--clip", type=Path, help="a recording instead; needs --save")
+    layout.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key")
+    layout.add_argument("--save", type=Path, metavar="FILE", help="the layout file (default: the configuration's)")
+    layout.add_argument("--port", type=int, default=8090, help="of the page (default: %(default)s; 0: any)")
+    layout.set_defaults(command=_layout)
+
+
+def _layout(options: argparse.Namespace) -> int:
+    from daemon.layout_tool import run_layout_tool
+
+    return run_layout_tool(options)
 
 
 def _process(options: argparse.Namespace) -> int:

@@ -77,7 +77,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             self._check_without_identity()
         else:
             self._check_with_identity()
-        if self.size == ANY_SIZE:
+        if self.is_for_any_size:
             return
         whole = self._whole()
         for area in (*([self.image] if self.image else []), *self.identity, *self.landmarks):
@@ -89,7 +89,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             raise ValueError("a layout with no_identity has no identity areas: leave out one of them")
         if self.signed_off_by is None or self.signed_off_on is None:
             raise ValueError("no_identity needs signed_off_by and signed_off_on: who answers for it, since when")
-        if self.size == ANY_SIZE and (self.image is not None or self.landmarks):
+        if self.is_for_any_size and (self.image is not None or self.landmarks):
             raise ValueError('a layout for size "any" has neither image nor landmarks')
 
     def _check_with_identity(self) -> None:
@@ -97,7 +97,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             raise ValueError("there is no identity area: draw one, or set no_identity = true and sign it off")
         if not self.landmarks:
             raise ValueError("there is no landmark: without one a changed screen would not be noticed")
-        if self.size == ANY_SIZE:
+        if self.is_for_any_size:
             raise ValueError('size "any" is for no_identity alone')
         if any(landmark.meets(box) for landmark in self.landmarks for box in self.identity):
             raise ValueError("a landmark overlaps an identity area, which does not stay the same")
@@ -109,8 +109,12 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             raise ValueError(f"size {self.size!r} is not good: write WIDTHxHEIGHT, for example 1920x1080")
         return Area(0, 0, *sides)
 
+    @property
+    def is_for_any_size(self) -> bool:
+        return self.size == ANY_SIZE
+
     def is_for(self, width: int, height: int) -> bool:
-        return self.size in (ANY_SIZE, f"{width}x{height}")
+        return self.is_for_any_size or self.size == f"{width}x{height}"
 
     def image_area(self, width: int, height: int) -> Area:
         """Where the X-ray image is in a source picture of that size."""
@@ -123,10 +127,19 @@ class LayoutBook:
 
     layouts: tuple[Layout, ...] = ()
 
+    def __post_init__(self) -> None:
+        for layout in self.layouts:
+            if layout.landmarks or len(self.layouts) == 1:
+                continue
+            if layout.is_for_any_size or sum(other.size == layout.size for other in self.layouts) > 1:
+                raise ValueError(
+                    f"a layout without identity and without landmarks for size {layout.size} would let through "
+                    "whatever the others do not know: take it out"
+                )
+
     def for_size(self, width: int, height: int) -> tuple[Layout, ...]:
-        """The layouts to try, those with a size of their own first."""
-        fitting = [layout for layout in self.layouts if layout.is_for(width, height)]
-        return tuple(sorted(fitting, key=lambda layout: layout.size == ANY_SIZE))
+        """The layouts to try."""
+        return tuple(layout for layout in self.layouts if layout.is_for(width, height))
 
 
 def without_identity(signed_off_by: str, signed_off_on: datetime.date) -> LayoutBook:

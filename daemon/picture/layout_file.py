@@ -35,7 +35,7 @@ def load_layouts(path: Path) -> LayoutBook:
         return LayoutBook(msgspec.convert(table, _File).layout)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise LayoutError(f"{path}: not valid TOML ({_one_line(error)})", REMEDY) from error
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         problem, _, where = _one_line(error).partition(" - at ")
         key = where.strip("`").removeprefix("$.")
         raise LayoutError(f"{path}: {key or 'layout'}: {problem[:1].lower()}{problem[1:]}", REMEDY) from error

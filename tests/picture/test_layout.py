@@ -100,12 +100,20 @@ def test_a_layout_that_could_let_identity_through_is_refused(changes: dict[str, 
         layout(**changes)
 
 
-def test_layouts_of_a_size_of_their_own_are_tried_first() -> None:
+def test_the_layouts_of_a_size_are_found() -> None:
+    book = LayoutBook((layout(), layout(size="640x480"), layout(name="review")))
+    assert book.for_size(WIDTH, HEIGHT) == (layout(), layout(name="review"))
+    assert book.for_size(WIDTH, HEIGHT + 1) == ()
+    assert without_identity("K", TODAY).for_size(7, 5) == without_identity("K", TODAY).layouts
+
+
+def test_what_lets_everything_through_stands_alone() -> None:
     everywhere = without_identity("K", TODAY).layouts[0]
-    book = LayoutBook((everywhere, layout()))
-    assert book.for_size(WIDTH, HEIGHT) == (layout(), everywhere)
-    assert book.for_size(WIDTH, HEIGHT + 1) == (everywhere,)
-    assert LayoutBook((layout(),)).for_size(640, 480) == ()
+    open_one = layout(no_identity=True, identity=(), landmarks=(), signed_off_by="K", signed_off_on=TODAY)
+    for others in ((everywhere, layout()), (layout(), open_one), (everywhere, everywhere)):
+        with pytest.raises(ValueError, match="would let through"):
+            LayoutBook(others)
+    assert LayoutBook((open_one, layout(size="640x480"))).for_size(WIDTH, HEIGHT) == (open_one,)
 
 
 @given(
@@ -125,9 +133,9 @@ def test_what_is_saved_is_what_is_loaded(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "saved.toml"
     kept = layout(name=name, image=image, identity=(NAME, *boxes[:60]), signed_off_on=sign)
-    book = LayoutBook((kept, *without_identity('Dr. "K" \\ ü', TODAY).layouts))
-    save_layouts(path, book)
-    assert load_layouts(path) == book
+    for book in (LayoutBook((kept,)), without_identity('Dr. "K" \\ ü', TODAY)):
+        save_layouts(path, book)
+        assert load_layouts(path) == book
     assert [p.name for p in path.parent.iterdir() if "part" in p.name] == []
 
 
@@ -162,6 +170,7 @@ def complaint(path: Path) -> str:
             '[[layout]]\nsize = "any"\nidentity = [{x=0,y=0,width=0,height=1}]\n',
             ["layout[0].identity[0]", "not possible"],
         ),
+        ("[[layout]]\n" + LABORATORY + "[[layout]]\n" + LABORATORY, ["would let through"]),
         ("[[layout\n", ["not valid TOML"]),
         ("\x00", ["not valid TOML"]),
         ("#" * (LARGEST_FILE_BYTES + 1), ["larger than"]),

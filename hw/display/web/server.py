@@ -54,7 +54,7 @@ def web_application(page: PicturePage, host: str) -> ASGIApp:
 
     routes: list[BaseRoute] = [_file_route(path, *file) for path, file in _FILES.items()]
     routes += [Route("/healthz", healthz), Route("/favicon.ico", no_icon), WebSocketRoute("/watch", page.watch)]
-    return _OwnSiteOnly(Starlette(routes=routes), host)
+    return OwnSiteOnly(Starlette(routes=routes), host)
 
 
 def _file_route(path: str, name: str, media_type: str) -> Route:
@@ -66,7 +66,7 @@ def _file_route(path: str, name: str, media_type: str) -> Route:
     return Route(path, serve)
 
 
-class _OwnSiteOnly:
+class OwnSiteOnly:
     """Refuses other sites, and puts the security headers on every answer."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
