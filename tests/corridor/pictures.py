@@ -48,6 +48,10 @@ class PictureSource:
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
         self._thread.start()
 
+    def show_pictures(self, pictures: list[GrayPicture]) -> None:
+        """From the next frame on; of the same size as before."""
+        self._frames = [picture.tobytes() for picture in pictures]
+
     def close(self) -> None:
         self._stopping.set()
         self._thread.join()
@@ -62,8 +66,9 @@ class PictureSource:
             if show is Show.NOTHING:
                 continue
             if show is Show.MOVING:
-                index = (index + 1) % len(self._frames)
-            if self._write(self._frames[index]) and show is Show.MOVING:
+                index += 1
+            frames = self._frames
+            if self._write(frames[index % len(frames)]) and show is Show.MOVING:
                 self.last_new_ns = time.monotonic_ns()
 
     def _write(self, frame: bytes) -> bool:
@@ -100,6 +105,7 @@ class PictureSink:
         os.mkfifo(path)
         self.count = 0
         self.last: GrayPicture | None = None
+        self.brightest = 0  # level in any picture that came
         self.times_ns: deque[int] = deque(maxlen=4096)  # when each picture was there whole
         self._shape = (height, width)
         self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -129,6 +135,7 @@ class PictureSink:
             part += data
             if len(part) == size:
                 self.last = np.frombuffer(bytes(part), np.uint8).reshape(self._shape)
+                self.brightest = max(self.brightest, int(self.last.max()))
                 self.times_ns.append(time.monotonic_ns())
                 self.count += 1
                 part.clear()
