@@ -1,10 +1,14 @@
 """Keeps an encoder fit for its images: opened for their size and rate, at the bit rate of the moment.
 
 The encoder spends bits per image, not per second: it is opened for a nominal image rate and told the bit rate that
-gives each image its share at the rate at which images really come. When that rate changes for good (cine to
+gives each image its share at the rate at which images really come. Each access unit carries the reference features of
+its picture, computed before the encoder sees it. When that rate changes for good (cine to
 fluoroscopy), the encoder is opened anew, which costs one IDR.
 """
 
+from daemon.picture.blocks import block_content
+from daemon.picture.features import features_of, serialize_features
+from daemon.picture.sei import FEATURES_UUID, with_user_data
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
 
 REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system
@@ -31,11 +35,13 @@ class ImageEncoder:
             settings = self._open(pixels, image_rate_hz, bitrate_bps)
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
+        features = serialize_features(features_of(block_content(pixels)))
         try:
-            return self._encoder.encode(pixels, force_idr=force_idr)
+            encoded = self._encoder.encode(pixels, force_idr=force_idr)
         except BaseException:
             self._settings = None
             raise
+        return EncodedPicture(with_user_data(encoded.data, FEATURES_UUID, features), encoded.is_idr)
 
     def close(self) -> None:
         self._encoder.close()
