@@ -1,7 +1,8 @@
 """The receiver's half of the corridor, read from top to bottom: from the link, decode, truth, present.
 
 Three threads. `intake` takes what the link process delivers and notes it for picture truth; `decode` turns access units
-into pictures; the main thread presents the newest one with its true state, from its own clock.
+into pictures and checks them against what was sent; the main thread presents the newest one with its true state, from
+its own clock.
 """
 
 import logging
@@ -12,8 +13,10 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.errors import CodecError
 from daemon.log import RepeatedProblem
+from daemon.memory import release_compiler_text
 from daemon.messages import DeliveredUnit, LinkReport, SourceReport, Statistics, ToVideo, ViewReport
 from daemon.picture.decode import Decoder
+from daemon.picture.integrity import doubt_about
 from daemon.picture.present import DecodedPicture, Presenter, truth_report
 from daemon.picture.truth import PictureTruth, Truth, view_status
 from daemon.queues import BoundedQueue, LatestSlot
@@ -45,7 +48,9 @@ class ReceiverVideo:
         self._sequence = 0
         self._clock_offset_ns: int | None = None
         self._source_state: int | None = None
+        self._shown_capture_ns: int | None = None
         self._decode_time = StageTimer()
+        self._check_time = StageTimer()
         self._captured_to_delivered = StageTimer()
         self._captured_to_shown = StageTimer()
         self._stages = Stages(supervision.stopping, supervision.fail)
@@ -60,6 +65,7 @@ class ReceiverVideo:
 
     def run(self) -> None:
         self._supervision.listen(on_stop=self._pictures.wake)
+        release_compiler_text()  # the kernels are loaded
         self._idr_wanted.set()  # a new decoder knows no picture
         for stage in (self._run_intake, self._run_decode, self._run_statistics):
             self._stages.start(stage)
@@ -104,6 +110,8 @@ class ReceiverVideo:
             try:
                 with self._decode_time:
                     pixels = decoder.decode(unit.data)
+                with self._check_time:
+                    doubt = doubt_about(pixels, unit.data)
             except CodecError as error:
                 problem.note(f"decoder: {error}")
                 decoder = Decoder()
@@ -111,14 +119,16 @@ class ReceiverVideo:
                 continue
             if unit.is_idr:
                 self._idr_wanted.clear()
-            self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns))
+            self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns, doubt))
 
     # --- truth and presentation: see picture.present ---
 
     def _note_shown(self, picture: DecodedPicture, now_ns: int) -> None:
         with self._truth_lock:
-            self._truth.note_shown(picture.frame_id, picture.stream, picture.capture_ns, now_ns)
-        if self._clock_offset_ns is not None:
+            self._truth.note_shown(picture.frame_id, picture.stream, picture.capture_ns, now_ns, picture.doubt)
+        is_same_image = picture.capture_ns == self._shown_capture_ns  # encoded again: it was shown before
+        self._shown_capture_ns = picture.capture_ns
+        if self._clock_offset_ns is not None and not is_same_image:
             self._captured_to_shown.note_ns(now_ns + self._clock_offset_ns - picture.capture_ns)
 
     def _note_display_lost(self) -> None:
@@ -144,6 +154,7 @@ class ReceiverVideo:
                 "units_waiting_peak": float(self._units.peak),
                 "units_dropped": float(self._units.drops),
                 **self._decode_time.figures("decode"),
+                **self._check_time.figures("check"),
                 **self._captured_to_delivered.figures("captured_to_delivered"),
                 **self._captured_to_shown.figures("captured_to_shown"),
             }

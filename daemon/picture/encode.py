@@ -7,8 +7,7 @@ fluoroscopy), the encoder is opened anew, which costs one IDR.
 """
 
 from daemon.picture.blocks import block_content
-from daemon.picture.features import features_of, serialize_features
-from daemon.picture.sei import FEATURES_UUID, with_user_data
+from daemon.picture.integrity import with_reference
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
 
 REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system
@@ -35,13 +34,13 @@ class ImageEncoder:
             settings = self._open(pixels, image_rate_hz, bitrate_bps)
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
-        features = serialize_features(features_of(block_content(pixels)))
+        content = block_content(pixels)
         try:
             encoded = self._encoder.encode(pixels, force_idr=force_idr)
         except BaseException:
             self._settings = None
             raise
-        return EncodedPicture(with_user_data(encoded.data, FEATURES_UUID, features), encoded.is_idr)
+        return EncodedPicture(with_reference(encoded.data, content), encoded.is_idr)
 
     def close(self) -> None:
         self._encoder.close()

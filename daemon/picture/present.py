@@ -33,12 +33,13 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """A picture ready to show. `capture_ns` is the sender's clock."""
+    """A picture ready to show. `capture_ns` is the sender's clock, `doubt` what picture.integrity says of it."""
 
     pixels: GrayPicture
     frame_id: int
     stream: int
     capture_ns: int
+    doubt: str = ""
 
 
 class Presenter:

@@ -1,8 +1,9 @@
 """Picture truth at the expert's end: what the picture on the screen is, how old it is, and why.
 
-Rules. The state is decided from deliveries and from this process's own clock, never from pixels and never by the
-decoder. Whatever is not positively known to be LIVE or HELD is not shown as such: each source of knowledge (link
-process, sender's heartbeat, decoder, screen) has a time limit, and silence past it is a state of its own.
+Rules. The state is decided from deliveries and from this process's own clock, never by the decoder and never from how
+a picture looks: pixels only take a LIVE or HELD away, when they are not what the sender encoded (picture.integrity).
+Whatever is not positively known to be LIVE or HELD is not shown as such: each source of knowledge (link process,
+sender's heartbeat, decoder, screen) has a time limit, and silence past it is a state of its own.
 
 Pure: no clock, no thread. Times are monotonic nanoseconds of this machine; times of the sender are translated with
 the offset that the link measures.
@@ -49,6 +50,7 @@ class _Image:
     frame_id: int
     capture_ns: int  # the sender's clock
     at_ns: int  # ours: when it was announced or shown
+    doubt: str = ""  # why what is shown is not good enough for what was sent
 
 
 class PictureTruth:
@@ -87,9 +89,15 @@ class PictureTruth:
         if self._delivered_unshown_ns is None:
             self._delivered_unshown_ns = now_ns
 
-    def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
-        """A decoded picture is on the screen."""
-        self._shown = _Image(stream, frame_id, capture_ns, now_ns)
+    def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int, doubt: str = "") -> None:
+        """A decoded picture is on the screen. `doubt`: what picture.features says of it.
+
+        The same image encoded again, finer or as an IDR, has been on the screen since it first was.
+        """
+        last = self._shown
+        if last is not None and (last.stream, last.capture_ns) == (stream, capture_ns):
+            now_ns = last.at_ns
+        self._shown = _Image(stream, frame_id, capture_ns, now_ns, doubt)
         self._is_display_lost = False
         self._delivered_unshown_ns = None
         while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
@@ -165,11 +173,12 @@ class PictureTruth:
         if self._shown is None or self._shown.stream != self._source_stream:
             return PictureState.LINK_STALLED, "waiting for the first image"
         on_screen_ns = now_ns - self._shown.at_ns
-        if self._source.state == SourceState.HELD:
-            return PictureState.HELD, self._source.cause
-        if on_screen_ns > LIVE_AGE_LIMIT_NS:
+        is_held = self._source.state == SourceState.HELD
+        if not is_held and on_screen_ns > LIVE_AGE_LIMIT_NS:
             return PictureState.CAPTURE_LOST, "the source sends no new image and does not say that it holds one"
-        return PictureState.LIVE, ""
+        if self._shown.doubt:
+            return PictureState.DEGRADED, self._shown.doubt
+        return (PictureState.HELD, self._source.cause) if is_held else (PictureState.LIVE, "")
 
     def _is_shown(self, stream: int, frame_id: int) -> bool:
         shown = self._shown

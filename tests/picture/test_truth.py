@@ -322,3 +322,33 @@ def test_the_view_status_fits_its_fields(
     assert 0 <= status.latency_bound_ms < NOT_KNOWN_MS
     if bound_ns < 1000 * MS:
         assert status.latency_bound_ms * MS >= bound_ns  # a bound is rounded up
+
+
+@pytest.mark.parametrize("state", [SourceState.LIVE, SourceState.HELD])
+def test_a_doubtful_picture_is_degraded_whatever_the_source_does(state: SourceState) -> None:
+    pictures = running(state=state)
+    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0 + PATH_NS, "thin lines are lost")
+    truth = pictures.assess(T0 + PATH_NS)
+    assert (truth.state, truth.cause) == (PictureState.DEGRADED, "thin lines are lost")
+    pictures.note_shown(12, STREAM, T0 + OFFSET_NS + 1, T0 + PATH_NS + 1)
+    assert pictures.assess(T0 + PATH_NS + 1).state == PictureState(state)
+
+
+def test_a_doubtful_picture_that_is_old_is_told_as_old() -> None:
+    pictures = running()
+    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0, "thin lines are lost")
+    later_ns = T0 + LIVE_AGE_LIMIT_NS + MS
+    keep(pictures, later_ns)
+    assert pictures.assess(later_ns).state == PictureState.CAPTURE_LOST
+
+
+def test_the_same_image_encoded_again_was_shown_when_it_first_was() -> None:
+    """Its latency is not that of the repetition, and the repetition does not make it young."""
+    pictures = running()
+    before = pictures.assess(T0 + 100 * MS)
+    pictures.note_shown(11, STREAM, T0 + OFFSET_NS - PATH_NS, T0 + 90 * MS)
+    after = pictures.assess(T0 + 100 * MS)
+    assert (after.frame_id, after.age_ns, after.latency_ns) == (11, before.age_ns, before.latency_ns)
+    later_ns = T0 + LIVE_AGE_LIMIT_NS + MS
+    keep(pictures, later_ns)
+    assert pictures.assess(later_ns).state == PictureState.CAPTURE_LOST
