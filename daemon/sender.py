@@ -24,6 +24,7 @@ from daemon.picture.layout import LayoutBook
 from daemon.picture.layout_file import load_layouts
 from daemon.picture.mask import Boxes, require_masked
 from daemon.picture.present import DecodedPicture, Presenter, truth_of
+from daemon.picture.refine import Refinement
 from daemon.picture.source import SourceWatch
 from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
 from daemon.queues import LatestSlot
@@ -85,6 +86,7 @@ class SenderVideo:
         self._last_encoded: CapturedImage | None = None
         self._postponed: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
+        self._refinement = Refinement()
         self._encode_time = StageTimer()
         self._captured_to_encoded = StageTimer()
         self._stages = Stages(supervision.stopping, supervision.fail)
@@ -177,7 +179,7 @@ class SenderVideo:
             self._hand_to_link(image, encoded)
 
     def _next_to_encode(self) -> CapturedImage | None:
-        """A new image; or the last one again, when the receiver needs an IDR and the source holds its image.
+        """A new image; or the last one again, when the source holds it and it can be finer, or an IDR is needed.
 
         An image that comes too soon for a narrow path waits for its turn or a newer one: it may be the one that stays.
         """
@@ -187,7 +189,7 @@ class SenderVideo:
             return None
         last = self._last_encoded
         if image is None and self._postponed is None:
-            return last if self._idr_wanted.is_set() else None
+            return last if self._idr_wanted.is_set() or self._until_refinement_s() <= 0 else None
         self._postponed = image or self._postponed
         if self._wait_for_turn_s() > 0 and not self._idr_wanted.is_set():
             if image is not None:  # it may wait for longer than the chain keeps it
@@ -200,10 +202,17 @@ class SenderVideo:
         """How long a postponed image has to wait yet, by the order's image rate; without one: how long for any."""
         limit_hz, last = self._order.image_rate_hz, self._last_encoded
         if self._postponed is None:
-            return ENCODE_WAIT_S
+            return max(0.0, min(ENCODE_WAIT_S, self._until_refinement_s()))
         if limit_hz is None or last is None:
             return 0.0
         return max(0.0, (last.capture_ns - time.monotonic_ns()) / 1e9 + RATE_LIMIT_SLACK / limit_hz)
+
+    def _until_refinement_s(self) -> float:
+        with self._watch_lock:
+            due_ns = self._refinement.due_ns(self._watch.held_from_ns)
+        if due_ns is None or self._config.encoder.lossless:
+            return ENCODE_WAIT_S
+        return (due_ns - time.monotonic_ns()) / 1e9
 
     def _image_rate_hz(self) -> float:
         """At which distinct images come, as far as it is known."""
@@ -219,8 +228,17 @@ class SenderVideo:
         unit = AccessUnit(frame_id, image.capture_ns, encoded.is_idr, encoded.data)
         if not self._link.send(unit, LINK_FULL_WAIT_S):
             self._idr_wanted.set()  # the receiver will miss this one: start a new chain
-        self._captured_to_encoded.note_ns(time.monotonic_ns() - image.capture_ns)
-        if image is not self._last_encoded:
+        now_ns, image_rate_hz = time.monotonic_ns(), self._image_rate_hz()
+        is_new = image is not self._last_encoded
+        self._refinement.note_encoded(
+            now_ns,
+            is_new=is_new,
+            size_bytes=len(encoded.data),
+            image_bytes=self._order.bitrate_bps / image_rate_hz / 8,
+            image_rate_hz=image_rate_hz,
+        )
+        if is_new:
+            self._captured_to_encoded.note_ns(now_ns - image.capture_ns)
             self._last_encoded = image.copy()
             self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
 
