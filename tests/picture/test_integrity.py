@@ -92,6 +92,14 @@ def test_a_fault_is_told_with_its_cause(fault: Fault, cause: str) -> None:
     assert len(told.encode()) <= 120, "it must fit the wire"
 
 
+def test_the_strongest_edges_and_lines_are_no_fault() -> None:
+    """They are beyond what the wire tells."""
+    board = (np.indices((SIZE, SIZE)) // 16).sum(0) % 2 * np.uint8(255)
+    bars = np.tile(np.arange(SIZE) % 16 > 1, (SIZE, 1)) * np.uint8(255)
+    for picture in (board, bars):
+        assert reference_doubt(picture, picture) == ""
+
+
 def test_noise_taken_away_is_no_fault() -> None:
     assert reference_doubt(scene(noise=6.0), scene(noise=0.0)) == ""
 
