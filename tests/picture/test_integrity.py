@@ -94,9 +94,9 @@ def test_a_fault_is_told_with_its_cause(fault: Fault, cause: str) -> None:
 
 def test_the_strongest_edges_and_lines_are_no_fault() -> None:
     """They are beyond what the wire tells."""
-    board = (np.indices((SIZE, SIZE)) // 16).sum(0) % 2 * np.uint8(255)
-    bars = np.tile(np.arange(SIZE) % 16 > 1, (SIZE, 1)) * np.uint8(255)
-    for picture in (board, bars):
+    board = (np.indices((SIZE, SIZE)) // 16).sum(0) % 2 * 255
+    bars = np.tile(np.arange(SIZE) % 16 > 1, (SIZE, 1)) * 255
+    for picture in (board.astype(np.uint8), bars.astype(np.uint8)):
         assert reference_doubt(picture, picture) == ""
 
 
