@@ -1,6 +1,6 @@
 """What happens to a captured frame before the encoder, read from top to bottom. No clock, no thread, one caller.
 
-    known screen? -> crop, convert to grey -> mask -> new image? -> filter -> verified masked
+    known screen? -> crop, convert to grey -> mask -> whole image -> new image? -> filter -> verified masked
 
 It fails closed: a picture comes out only when a layout for the frame's size is known, the layout's landmarks are seen
 in this very frame, and the buffer that comes out is blank where identity stands. Whatever else happens is Withheld,
@@ -16,6 +16,7 @@ import numpy as np
 from daemon.errors import MaskError
 from daemon.picture.area import Area
 from daemon.picture.convert import GrayConverter
+from daemon.picture.deinterlace import Deinterlacer
 from daemon.picture.layout import Landmark, Layout, LayoutBook
 from daemon.picture.mask import Boxes, blank, boxes_inside, require_masked
 from daemon.picture.pulse import PulseDetector
@@ -113,6 +114,9 @@ class _Screen:
         self._area = area
         self.detector = PulseDetector()
         self._converter = GrayConverter(timing, area)
+        self._deinterlacer = None
+        if timing.is_interlaced:
+            self._deinterlacer = Deinterlacer(area.width, area.height, first_row_is_lower=area.y % 2 == 1)
         self._landmarks = [_LandmarkView(landmark, timing) for landmark in layout.landmarks]
 
     @cached_property
@@ -124,10 +128,13 @@ class _Screen:
         return all(landmark.is_seen_in(frame) for landmark in self._landmarks)
 
     def masked(self, frame: FrameBytes) -> GrayPicture:
-        """The image area of `frame` in the ring's slot, grey and blank where identity stands."""
+        """The image area of `frame` in the ring's slot: grey, blank where identity stands, of one image alone."""
         picture = self.ring.slot
         self._converter.write(frame, picture)
         blank(picture, self.identity)
+        if self._deinterlacer is not None:
+            self._deinterlacer.make_whole(picture)
+            blank(picture, self.identity)  # what it interpolates may reach into a box
         return picture
 
 

@@ -1,6 +1,7 @@
 """The chain from captured frame to what the encoder gets: new, held, withheld; and never a pixel of identity."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -102,6 +103,22 @@ def test_colour_is_converted_before_all_else() -> None:
     assert isinstance(result, New)
     assert isinstance(expected, New)
     np.testing.assert_array_equal(result.picture, expected.picture)
+
+
+def test_interlaced_frames_come_out_as_whole_images() -> None:
+    chain = PictureChain(BOOK, dataclasses.replace(GRAY, is_interlaced=True))
+    images = [frame_with(xray(seed)[: IMAGE.height // 4].repeat(4, axis=0)) for seed in range(6)]
+    news = []
+    for before, after in itertools.pairwise(images):
+        woven = after.copy()
+        woven[::2] = before[::2]  # the image changed between the fields
+        news += [result.picture for result in (chain.process(woven), chain.process(after)) if isinstance(result, New)]
+    expected = [PictureChain(BOOK, GRAY).process(image) for image in images[1:]]
+    assert len(news) >= len(expected)
+    for result in expected:
+        assert isinstance(result, New)
+        assert any(np.array_equal(result.picture, picture) for picture in news)
+    assert max(int(picture.max()) for picture in news) < 255
 
 
 class Whitener:
