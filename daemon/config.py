@@ -49,6 +49,15 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     lossless: bool = False
 
 
+class FilterChoice(StrEnum):
+    OFF = "off"
+    SAFE = "safe"
+
+
+class PictureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    filter: FilterChoice = FilterChoice.OFF
+
+
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket: str = "/run/cathlink/status.sock"
 
@@ -60,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     capture: CaptureConfig = CaptureConfig()
     display: DisplayConfig = DisplayConfig()
     encoder: EncoderConfig = EncoderConfig()
+    picture: PictureConfig = PictureConfig()
     status: StatusConfig = StatusConfig()
 
 

@@ -24,14 +24,16 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from daemon.config import FilterChoice
 from daemon.errors import UsageError
-from daemon.picture.chain import Held, New, PictureChain, PictureFilter, Withheld
+from daemon.picture.chain import Held, New, PictureChain, Withheld
 from daemon.picture.decode import Decoder
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.layout import LayoutBook, without_identity
 from daemon.picture.layout_file import load_layouts
 from daemon.picture.mask import require_masked
 from daemon.picture.pulse import ImageInterval
+from daemon.picture.safe_filter import FilterReport, SafeFilter
 from hw.capture.file import find_clip
 from hw.capture.ring import FrameRing
 from hw.encoders import X264Encoder
@@ -65,6 +67,7 @@ class Statistics(msgspec.Struct, kw_only=True):
 
     layout: str
     filter: str
+    filter_images: dict[str, int]  # on, or suspended and why, to how many images
     stage: str
     frames_in: int
     images_new: int
@@ -91,6 +94,11 @@ class _Tally:
     encoded_bytes: int = 0
     took_ms: dict[str, list[float]] = field(default_factory=dict)
     interval: ImageInterval = field(default_factory=ImageInterval)
+    filter_images: dict[str, int] = field(default_factory=dict)
+
+    def note_filter(self, report: FilterReport) -> None:
+        what = f"{report.state.name.lower()}: {report.cause}" if report.cause else report.state.name.lower()
+        self.filter_images[what] = self.filter_images.get(what, 0) + 1
 
 
 NO_IDENTITY = "none"  # --layout
@@ -106,6 +114,7 @@ def run_process(options: argparse.Namespace) -> None:
         _book(options.layout),
         Stage(options.stage),
         layout_name=options.layout,
+        picture_filter=SafeFilter() if options.filter == FilterChoice.SAFE else None,
         codec=CodecOptions(options.bitrate, options.preset, options.crf),
     )
     if options.stats is not None:
@@ -136,8 +145,7 @@ def process_file(
     stage: Stage,
     *,
     layout_name: str,
-    picture_filter: PictureFilter | None = None,
-    filter_name: str = "off",
+    picture_filter: SafeFilter | None = None,
     codec: CodecOptions,
 ) -> Statistics:
     """Make `target` of `source`, and say what was done. Raises CathlinkError; then `target` may be there in part."""
@@ -148,16 +156,25 @@ def process_file(
         writer: _Writer = out
         if stage is Stage.DECODED:
             writer = _Recoder(out, codec, clip.timing.rate_hz or USUAL_RATE_HZ, tally)
-        chain = PictureChain(book, clip.timing, picture_filter if stage is not Stage.MASKED else None)
+        chain_filter = picture_filter if stage is not Stage.MASKED else None
+        chain = PictureChain(book, clip.timing, chain_filter)
         ring = FrameRing(clip.timing.width, clip.timing.height, clip.timing.pixel_format)
         times_ns = stack.enter_context(closing(clip.play(ring)))
-        _run(chain, ((ring.slot, time_ns) for time_ns in times_ns), writer, tally)
+        _run(chain, ((ring.slot, time_ns) for time_ns in times_ns), writer, tally, chain_filter)
         if tally.new == 0 and tally.reasons:
             raise CathlinkError(f"{source}: nothing was let through", "; ".join(tally.reasons))
-    return _statistics(tally, layout_name, filter_name if stage is not Stage.MASKED else "off", stage, codec)
+    return _statistics(
+        tally, layout_name, FilterChoice.OFF if chain_filter is None else FilterChoice.SAFE, stage, codec
+    )
 
 
-def _run(chain: PictureChain, frames: Iterator[tuple[FrameBytes, int]], writer: _Writer, tally: _Tally) -> None:
+def _run(
+    chain: PictureChain,
+    frames: Iterator[tuple[FrameBytes, int]],
+    writer: _Writer,
+    tally: _Tally,
+    picture_filter: SafeFilter | None,
+) -> None:
     for frame, time_ns in frames:
         tally.frames += 1
         with _Timed(tally, "chain"):
@@ -166,6 +183,8 @@ def _run(chain: PictureChain, frames: Iterator[tuple[FrameBytes, int]], writer: 
             case New(picture, identity):
                 tally.new += 1
                 tally.interval.note_new(time_ns)
+                if picture_filter is not None:
+                    tally.note_filter(picture_filter.report)
                 require_masked(picture, identity)
                 writer.write(picture, time_ns)
             case Held():
@@ -261,6 +280,7 @@ def _statistics(tally: _Tally, layout_name: str, filter_name: str, stage: Stage,
     return Statistics(
         layout=layout_name,
         filter=filter_name,
+        filter_images=tally.filter_images,
         stage=stage,
         frames_in=tally.frames,
         images_new=tally.new,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.channel import Channel
-from daemon.config import Config
+from daemon.config import Config, FilterChoice
 from daemon.errors import MaskError
 from daemon.log import RepeatedProblem
 from daemon.memory import release_compiler_text
@@ -25,11 +25,12 @@ from daemon.picture.layout_file import load_layouts
 from daemon.picture.mask import Boxes, require_masked
 from daemon.picture.present import DecodedPicture, Presenter, truth_of
 from daemon.picture.refine import Refinement
+from daemon.picture.safe_filter import SafeFilter
 from daemon.picture.source import SourceWatch
 from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
 from daemon.queues import LatestSlot
 from daemon.stages import Stages, StageTimer
-from daemon.states import PictureState
+from daemon.states import FilterState, PictureState
 from daemon.worker import Supervision
 from hw.encoders import X264Encoder
 from hw.errors import DeviceError
@@ -83,6 +84,8 @@ class SenderVideo:
         self._order = EncoderOrder(config.encoder.bitrate_bps, None, wants_idr=False)
         self._idr_wanted = threading.Event()
         self._withheld_reason: str | None = None
+        self._filter: SafeFilter | None = None
+        self._filter_state = FilterState.OFF
         self._last_encoded: CapturedImage | None = None
         self._postponed: CapturedImage | None = None
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
@@ -114,7 +117,8 @@ class SenderVideo:
                 with self._watch_lock:
                     self._watch.note_open(timing)
                 self._report_event("capture opened", str(timing))
-                self._read_frames(PictureChain(self._layouts, timing))
+                self._filter = SafeFilter() if self._config.picture.filter is FilterChoice.SAFE else None
+                self._read_frames(PictureChain(self._layouts, timing, self._filter))
             except DeviceError as error:
                 with self._watch_lock:
                     self._watch.note_lost(str(error))
@@ -130,6 +134,7 @@ class SenderVideo:
             match chain.process(frame.pixels):
                 case New(picture, identity):
                     self._note_withheld(None)
+                    self._note_filter()
                     self._images.put(CapturedImage(picture, frame.capture_ns, identity))
                     with self._watch_lock:
                         self._watch.note_frame(frame.capture_ns, is_new=True)
@@ -147,6 +152,16 @@ class SenderVideo:
             self._report_event("picture withheld", reason)
         elif reason is None and before is not None:
             self._report_event("picture shown again", before)
+
+    def _note_filter(self) -> None:
+        if self._filter is None:
+            return
+        report = self._filter.report
+        with self._watch_lock:
+            self._watch.note_filter(report.state)
+        before, self._filter_state = self._filter_state, report.state
+        if before is not report.state:
+            self._report_event(f"noise filter is {report.state.name.lower()}", report.cause)
 
     # --- encode: the newest image becomes an access unit ---
 

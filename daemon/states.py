@@ -27,3 +27,16 @@ class PictureState(IntEnum):
     @property
     def words(self) -> str:
         return self.name.replace("_", " ")
+
+
+class FilterState(IntEnum):
+    """What the sender's noise filter does. SUSPENDED: it is on, and steps aside for now."""
+
+    OFF = 0
+    ON = 1
+    SUSPENDED = 2
+
+    @property
+    def words(self) -> str:
+        """For the banner; nothing when it is off."""
+        return {FilterState.OFF: "", FilterState.ON: "FILTER", FilterState.SUSPENDED: "FILTER suspended"}[self]

@@ -13,6 +13,7 @@ from daemon.main import main
 from daemon.picture.area import Area
 from daemon.picture.layout import Landmark, Layout, LayoutBook
 from daemon.picture.layout_file import save_layouts
+from daemon.picture.noise_curve import IMAGES_NEEDED
 from hw.ports import GrayPicture
 
 WIDTH, HEIGHT = 128, 96
@@ -118,6 +119,24 @@ def test_no_identity_is_said_aloud_and_recorded(clip: Path, images: list[GrayPic
     code, out, stats = process(clip, "--stage", "masked", "--layout", "none")
     assert (code, stats["layout"]) == (0, "none")
     np.testing.assert_array_equal(read(out)[0], images)
+
+
+def test_the_safe_filter_is_applied_and_what_it_did_is_recorded(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    made = [np.clip(random.normal(120, 4, (128, 128)), 0, 255).astype(np.uint8) for _ in range(IMAGES)]
+    clip = write(tmp_path / "in.mkv", made)
+    _, out, stats = process(clip, "--stage", "filtered", "--layout", "none")
+    assert (stats["filter"], stats["filter_images"]) == ("off", {})
+    np.testing.assert_array_equal(read(out)[0], made)
+    _, out, stats = process(clip, "--stage", "filtered", "--layout", "none", "--filter", "safe")
+    learning = IMAGES_NEEDED
+    assert stats["filter"] == "safe"
+    assert stats["filter_images"] == {"suspended: learning the noise": learning, "on": IMAGES - learning}
+    pictures, _ = read(out)
+    assert pictures[-1].std() < 0.95 * made[-1].std()
+    _, out, stats = process(clip, "--stage", "masked", "--layout", "none", "--filter", "safe")
+    assert stats["filter"] == "off"
+    np.testing.assert_array_equal(read(out)[0], made)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

@@ -28,6 +28,7 @@ _CONGESTION_FORMAT = 11
 _PLI_FORMAT = 1
 _LAYOUT = 0
 _FLAG_SOFTWARE_ENCODER = 1
+_FILTER_SHIFT, _FILTER_MASK = 1, 3
 
 _HEADER = Struct("!BBH")
 _WORD = Struct("!I")
@@ -81,6 +82,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     width: int
     height: int
     cause: str = ""  # at most MAX_CAUSE_BYTES are sent
+    filter_state: int = 0  # daemon.states.FilterState; a newer peer may know more of them
 
 
 class ViewStatus(msgspec.Struct, frozen=True):
@@ -208,7 +210,7 @@ def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -
                 message.sequence,
                 message.sent_ns,
                 message.state,
-                _FLAG_SOFTWARE_ENCODER if message.software_encoder else 0,
+                _source_flags(message),
                 len(cause),
                 message.frame_id,
                 message.image_capture_ns,
@@ -235,6 +237,12 @@ def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -
             return b"CLCQ" + _CLOCK_QUESTION.pack(identifier, t1_ns)
         case ClockReply(identifier, t1_ns, t2_ns, t3_ns):
             return b"CLCR" + _CLOCK_REPLY.pack(identifier, t1_ns, t2_ns, t3_ns)
+
+
+def _source_flags(status: SourceStatus) -> int:
+    if not 0 <= status.filter_state <= _FILTER_MASK:
+        raise PacketError(f"filter state {status.filter_state}")
+    return (_FLAG_SOFTWARE_ENCODER if status.software_encoder else 0) | status.filter_state << _FILTER_SHIFT
 
 
 def _nack_items(sequence_numbers: tuple[int, ...]) -> bytes:
@@ -346,6 +354,7 @@ def _parse_source_status(data: bytes) -> SourceStatus:
         width,
         height,
         _parse_cause(data[_SOURCE_STATUS.size :], cause_bytes),
+        flags >> _FILTER_SHIFT & _FILTER_MASK,
     )
 
 

@@ -11,7 +11,6 @@ the second a wire as faint as the noise of a pixel.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from numba import types
 from daemon.picture.kernel import PICTURE, PICTURE_IN, kernel
 from daemon.picture.noise_curve import NoiseCurve
 from daemon.picture.oriented import CELL, LARGEST, PLANE, PLANE_IN, UNIT, WEIGHT, LineEvidence, Plane
+from daemon.states import FilterState
 from hw.capture.ring import FrameRing
 from hw.ports import GrayPicture
 
@@ -46,12 +46,6 @@ LOW_DOSE_LEFT_AT = 0.9  # of that
 Levels = npt.NDArray[np.int16]
 _TABLE = types.Array(types.int16, 1, "C", readonly=True)
 _SCALES = types.Array(types.float32, 1, "C", readonly=True)
-
-
-class FilterState(StrEnum):
-    OFF = "off"
-    ON = "on"
-    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)

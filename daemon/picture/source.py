@@ -7,7 +7,7 @@ plausible the last picture looks.
 
 from daemon.link.rtcp import SourceStatus
 from daemon.picture.pulse import ImageInterval
-from daemon.states import SourceState
+from daemon.states import FilterState, SourceState
 from hw.ports import CaptureTiming
 
 NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost ...
@@ -29,6 +29,7 @@ class SourceWatch:
         self._timing: CaptureTiming | None = None
         self._lost_cause = ""
         self._masked_cause = ""
+        self._filter_state = FilterState.OFF
         self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
         self._image_ns: int | None = None
@@ -80,6 +81,10 @@ class SourceWatch:
         self._masked_cause = cause
         self._encoder_behind_ns = None  # what waits for the encoder is thrown away
 
+    def note_filter(self, state: FilterState) -> None:
+        """What the noise filter did to the newest image."""
+        self._filter_state = state
+
     def note_encoded(self, capture_ns: int) -> int:
         """The image captured at `capture_ns` was encoded (perhaps again). Returns its frame_id.
 
@@ -106,6 +111,7 @@ class SourceWatch:
             width=self._timing.width if self._timing else 0,
             height=self._timing.height if self._timing else 0,
             cause=cause,
+            filter_state=self._filter_state,
         )
 
     def _state(self, now_ns: int) -> tuple[SourceState, str]:

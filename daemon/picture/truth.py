@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from daemon.link.rtcp import SourceStatus, ViewStatus
 from daemon.messages import LinkReport
-from daemon.states import PictureState, SourceState
+from daemon.states import FilterState, PictureState, SourceState
 
 LINK_SILENCE_LIMIT_NS = 250_000_000  # no authenticated packet for this long: LINK STALLED
 LINK_PROCESS_LIMIT_NS = 250_000_000  # nothing from our own link process for this long: the same, for another reason
@@ -113,6 +113,7 @@ class PictureTruth:
         shown = self._shown
         if shown is None:
             return Truth(state, cause, 0, None, None, None)
+        cause = "; ".join(filter(None, (cause, self._filter_words())))
         offset_ns = self._link.clock_offset_ns if self._link else None
         if offset_ns is None:
             return Truth(state, cause, shown.frame_id, now_ns - shown.at_ns, None, None)
@@ -179,6 +180,13 @@ class PictureTruth:
         if self._shown.doubt:
             return PictureState.DEGRADED, self._shown.doubt
         return (PictureState.HELD, self._source.cause) if is_held else (PictureState.LIVE, "")
+
+    def _filter_words(self) -> str:
+        """A filter that is on is always told beside the picture; one that we do not know counts as on."""
+        if self._source is None:
+            return ""
+        known = {state.value: state.words for state in FilterState}
+        return known.get(self._source.filter_state, FilterState.ON.words)
 
     def _is_shown(self, stream: int, frame_id: int) -> bool:
         shown = self._shown

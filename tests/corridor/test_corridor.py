@@ -34,6 +34,16 @@ def test_every_grey_arrives_exactly(tmp_path: Path) -> None:
         assert any(np.array_equal(rig.sink.last, picture) for picture in turned)
 
 
+def test_the_noise_filter_is_told_at_both_ends(tmp_path: Path) -> None:
+    with Rig(tmp_path / "lab", "picture.filter=safe") as rig:
+        for name, end in rig.ends.items():
+            wait_until(lambda end=end: end.samples[-1].cause == "FILTER", f"the filter is told at the {name}")
+            assert end.first_since(0, "LIVE")
+        rig.source.show = Show.HELD
+        rig.wait_state("HELD")
+        assert rig.receiver.samples[-1].cause.endswith("; FILTER")
+
+
 @pytest.mark.slow
 def test_pictures_on_standard_input_and_output_stay_whole_when_workers_are_killed(tmp_path: Path) -> None:
     """A picture that began inside another would have its ramp broken."""

@@ -46,7 +46,7 @@ MESSAGES = st.one_of(
     st.builds(PictureLoss, U32),
     nacks(),
     st.builds(CongestionFeedback, U32, st.lists(STREAMS, max_size=3).map(tuple)),
-    st.builds(SourceStatus, U32, U64, U8, st.booleans(), U32, U64, U64, U32, U16, U16, CAUSES),
+    st.builds(SourceStatus, U32, U64, U8, st.booleans(), U32, U64, U64, U32, U16, U16, CAUSES, st.integers(0, 3)),
     st.builds(ViewStatus, U32, U64, U8, U32, U32, U16, U16, CAUSES),
     st.builds(ClockQuestion, U32, U64),
     st.builds(ClockReply, U32, U64, U64, U64),

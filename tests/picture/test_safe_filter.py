@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.picture.noise_curve import IMAGES_NEEDED
-from daemon.picture.safe_filter import LARGEST_CHANGE_SIGMAS, LOW_DOSE_SIGMA, FilterState, SafeFilter
+from daemon.picture.safe_filter import LARGEST_CHANGE_SIGMAS, LOW_DOSE_SIGMA, SafeFilter
+from daemon.states import FilterState
 from hw.ports import CAPTURE_FRAMES_KEPT, GrayPicture
 from tests.picture.filter_bound import pixels_over_the_bound
 

@@ -13,7 +13,7 @@ from daemon.picture.source import (
     SourceWatch,
 )
 from daemon.picture.truth import is_newer
-from daemon.states import SourceState
+from daemon.states import FilterState, SourceState
 from hw.ports import CaptureTiming, PixelFormat
 
 MS = 1_000_000
@@ -195,3 +195,10 @@ def test_never_live_or_held_without_frames(steps: list[tuple[int, str]], rest_ns
                 assert at_ns - frame_ns <= NO_FRAME_LIMIT_NS
             else:
                 assert status.cause
+
+
+def test_what_the_filter_does_goes_with_every_status() -> None:
+    watch, now_ns = running()
+    assert watch.assess(now_ns).filter_state == FilterState.OFF
+    watch.note_filter(FilterState.SUSPENDED)
+    assert watch.assess(now_ns).filter_state == FilterState.SUSPENDED

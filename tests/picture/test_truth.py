@@ -352,3 +352,23 @@ def test_the_same_image_encoded_again_was_shown_when_it_first_was() -> None:
     later_ns = T0 + LIVE_AGE_LIMIT_NS + MS
     keep(pictures, later_ns)
     assert pictures.assess(later_ns).state == PictureState.CAPTURE_LOST
+
+
+@pytest.mark.parametrize("state", [SourceState.LIVE, SourceState.HELD])
+@pytest.mark.parametrize(("told", "words"), [(0, ""), (1, "FILTER"), (2, "FILTER suspended"), (3, "FILTER")])
+def test_a_filter_is_told_beside_the_picture(state: SourceState, told: int, words: str) -> None:
+    pictures = running(state=state)
+    status = msgspec.structs.replace(source(T0, sequence=2, state=state), filter_state=told)
+    pictures.note_source(status, STREAM, T0 + MS)
+    assert pictures.assess(T0 + 20 * MS).cause == words
+    assert pictures.assess(T0 + 20 * MS).state == (
+        PictureState.LIVE if state == SourceState.LIVE else PictureState.HELD
+    )
+
+
+def test_a_filter_is_told_with_what_is_wrong_as_well() -> None:
+    pictures = running()
+    pictures.note_source(msgspec.structs.replace(source(T0, sequence=2), filter_state=1), STREAM, T0 + MS)
+    truth = pictures.assess(T0 + 2_000 * MS)
+    assert truth.state == PictureState.LINK_STALLED
+    assert truth.cause.endswith("; FILTER")
