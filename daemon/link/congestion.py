@@ -1,5 +1,4 @@
 """How much the path carries, and how it loses: the encoder's rate, the pace, and the losses that FEC has to cover.
-cover.
 
 Delay decides, loss does not. Two signals, both from RFC 8888 feedback and both on differences of one-way delay, so
 that no common clock is needed: the standing queue (the least delay of recent packets above the least of the last
@@ -103,6 +102,14 @@ class CongestionController:
             for result in arrived:
                 self._note_in_train(result)
             self._adapt(now_ns)
+
+    def forget_delays(self) -> None:
+        """Arrival times are of another clock from here on: the receiver began anew."""
+        self._bases.clear()
+        self._trains.clear()
+        self._recent.clear()
+        self._congested_since_ns = None
+        self.queue_ns = 0
 
     # --- losses, for FEC ---
 

@@ -1,5 +1,4 @@
-"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams, `now_ns` in; datagrams out.
-out.
+"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams and `now_ns` in, datagrams out.
 
 SenderEndpoint:   access units and source status in;   encoder orders and view status out
 ReceiverEndpoint: view status and IDR wishes in;       access units and source status out
@@ -52,8 +51,8 @@ class Endpoint:
         self.transport = transport
         self.clock = PeerClock()
         self._ssrc = secrets.randbits(32)  # of our RTCP
+        self._peer_ssrc: int | None = None  # of its
         self._address_changes = 0
-        self._sessions = 0
         self.malformed = 0
 
     @property
@@ -71,14 +70,21 @@ class Endpoint:
                 self._receive_rtp(plain, now_ns)
             else:
                 for sender_ssrc, message in parse_rtcp(plain):
-                    self._receive_rtcp(message, sender_ssrc, now_ns)
+                    if sender_ssrc != self._peer_ssrc:
+                        self._meet(sender_ssrc)
+                    self._receive_rtcp(message, now_ns)
         except PacketError:
             self.malformed += 1
+
+    def _meet(self, peer_ssrc: int) -> None:
+        """The peer's link process, or one that began anew: its clock and its packets have nothing to do with earlier."""
+        self._peer_ssrc = peer_ssrc
+        self.clock = PeerClock()
 
     def _receive_rtp(self, plain: bytes, now_ns: int) -> None:
         self.malformed += 1
 
-    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+    def _receive_rtcp(self, message: RtcpMessage, now_ns: int) -> None:
         match message:
             case ClockQuestion():
                 self._send_rtcp([ClockReply(message.id, message.t1_ns, now_ns, now_ns)])
@@ -92,9 +98,6 @@ class Endpoint:
     def poll(self, now_ns: int) -> None:
         """Run what is due."""
         self.transport.poll(now_ns)
-        if self.transport.sessions != self._sessions:
-            self._sessions = self.transport.sessions
-            self.clock = PeerClock()  # it may be another machine, or have restarted
         changed = self.transport.address_changes != self._address_changes
         self._address_changes = self.transport.address_changes
         if self.transport.is_established and (changed or self.clock.question_due(now_ns)):
@@ -117,6 +120,7 @@ class SenderEndpoint(Endpoint):
         super().__init__(transport)
         self.controller = controller
         self.video = VideoSender()
+        self._ssrc = self.video.ssrc
         self._sent = SentLog()
         self._rate = RateMeter()
         self._idr_wanted = False
@@ -138,9 +142,14 @@ class SenderEndpoint(Endpoint):
             self._idr_wanted = self.transport.is_established
 
     def send_source_status(self, status: SourceStatus) -> None:
-        self.transport.send_rtcp(serialize_rtcp(self.video.ssrc, [status]))
+        self._send_rtcp([status])
 
-    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+    def _meet(self, peer_ssrc: int) -> None:
+        super()._meet(peer_ssrc)
+        self._sent = SentLog()
+        self.controller.forget_delays()
+
+    def _receive_rtcp(self, message: RtcpMessage, now_ns: int) -> None:
         match message:
             case CongestionFeedback():
                 if self._is_unanswered(now_ns):
@@ -155,7 +164,7 @@ class SenderEndpoint(Endpoint):
             case ViewStatus():
                 self.views.append(message)
             case _:
-                super()._receive_rtcp(message, sender_ssrc, now_ns)
+                super()._receive_rtcp(message, now_ns)
 
     def poll(self, now_ns: int) -> None:
         super().poll(now_ns)
@@ -241,7 +250,7 @@ class ReceiverEndpoint(Endpoint):
     def __init__(self, transport: SecureTransport) -> None:
         super().__init__(transport)
         self.video = VideoReceiver()
-        self.stream = 0  # the sender's video SSRC
+        self.stream = 0  # the SSRC of the sender's video, and of its RTCP
         self._arrivals = ArrivalLog()
         self._rate = RateMeter()
         self._jitter = JitterMeter()
@@ -252,26 +261,24 @@ class ReceiverEndpoint(Endpoint):
     def _receive_rtp(self, plain: bytes, now_ns: int) -> None:
         packet = parse_rtp(plain)
         if packet.payload_type == PT_VIDEO and packet.ssrc != self.stream:
-            self._restart(packet.ssrc)
+            self._meet(packet.ssrc)
         self._arrivals.note(packet.ssrc, packet.sequence_number, now_ns)
         self._rate.add(len(plain) + SEAL_BYTES + UDP_IP_BYTES)
         if packet.send_time is not None:
             self._jitter.note(packet.send_time, now_ns)
         self.video.receive(packet, now_ns)
 
-    def _restart(self, stream: int) -> None:
-        """The sender's link began anew: nothing of the old stream fits to it."""
-        self.stream = stream
+    def _meet(self, peer_ssrc: int) -> None:
+        super()._meet(peer_ssrc)
+        self.stream = peer_ssrc
         self.video = VideoReceiver()
         self._arrivals = ArrivalLog()
 
-    def _receive_rtcp(self, message: RtcpMessage, sender_ssrc: int, now_ns: int) -> None:
+    def _receive_rtcp(self, message: RtcpMessage, now_ns: int) -> None:
         if isinstance(message, SourceStatus):
-            if sender_ssrc != self.stream:
-                self._restart(sender_ssrc)
-            self.sources.append(HeardSource(message, sender_ssrc))
+            self.sources.append(HeardSource(message, self.stream))
         else:
-            super()._receive_rtcp(message, sender_ssrc, now_ns)
+            super()._receive_rtcp(message, now_ns)
 
     def send_view_status(self, status: ViewStatus) -> None:
         self._send_rtcp([status])

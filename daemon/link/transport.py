@@ -1,7 +1,8 @@
 """The secured path to the peer: which DTLS association is THE session, where its packets go, and sealing.
 
 Rules.
-- Only an authenticated peer gets the slot. Strangers' handshakes live in a small table beside it and never disturb it.
+- Only an authenticated peer gets the slot. Strangers' handshakes live in a small table beside it and never disturb it;
+  a host has few places there, so that one that floods us keeps nobody out and costs little.
 - The client (the sender appliance) starts handshakes: at first, when the peer falls silent, and to renew the keys.
 - Keys change without a gap: the server goes on sealing with the old ones until the client uses the new ones, and what
   was sealed with old ones is still opened for a while.
@@ -11,6 +12,7 @@ Rules.
 Pure: no socket, no clock.
 """
 
+import ipaddress
 import logging
 from dataclasses import dataclass, field
 
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 Address = tuple[str, int]
 
 HANDSHAKES_AT_ONCE = 8
+HANDSHAKES_PER_HOST = 3
+HANDSHAKE_UNDISTURBED_NS = 500_000_000  # before another one of its host may take its place: ten round trips of 50 ms
 HANDSHAKE_LIMIT_NS = 10_000_000_000
 HELLO_AGAIN_NS = 1_500_000_000  # a client's handshake without answer is begun anew after this
 REFUSED_KEPT_NS = 1_500_000_000  # long enough to repeat the alert
@@ -159,10 +163,11 @@ class SecureTransport:
             self._judge(address, handshake, now_ns)
             return
         if not self._is_client and is_hello:
+            if not self._make_room(address, now_ns):
+                return
             association = self._listener.receive(datagram, address, now_ns)
             self.outbox += [(reply, address) for reply in self._listener.datagrams_to_send()]
             if association is not None:
-                self._make_room()
                 handshake = self._handshakes[address] = _Handshake(association, now_ns)
                 self._drain(association, address)
                 self._judge(address, handshake, now_ns)
@@ -179,9 +184,21 @@ class SecureTransport:
                     self.cause = "the peer has closed the link"
                     self._next_handshake_ns = now_ns
 
-    def _make_room(self) -> None:
-        while len(self._handshakes) >= HANDSHAKES_AT_ONCE:
-            del self._handshakes[min(self._handshakes, key=lambda known: self._handshakes[known].started_ns)]
+    def _make_room(self, newcomer: Address, now_ns: int) -> bool:
+        """Whether there is a place for a handshake with `newcomer`, where need be that of the host with most places."""
+        if newcomer in self._handshakes:
+            return True
+        by_host: dict[str, list[Address]] = {}
+        for address in self._handshakes:  # the oldest first
+            by_host.setdefault(_host(address), []).append(address)
+        own = by_host.get(_host(newcomer), [])
+        if len(own) >= HANDSHAKES_PER_HOST:
+            if now_ns - self._handshakes[own[0]].started_ns < HANDSHAKE_UNDISTURBED_NS:
+                return False
+            del self._handshakes[own[0]]
+        elif len(self._handshakes) >= HANDSHAKES_AT_ONCE:
+            del self._handshakes[max(by_host.values(), key=len)[0]]
+        return True
 
     def _judge(self, address: Address, handshake: _Handshake, now_ns: int) -> None:
         association = handshake.association
@@ -296,6 +313,12 @@ class SecureTransport:
         if self._current is not None and self.peer_address is not None:
             self._current.association.close()
             self._drain(self._current.association, self.peer_address)
+
+
+def _host(address: Address) -> str:
+    """Who can have many addresses like this one: an IPv4 address, or the /64 network of an IPv6 address."""
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    return str(ip) if ip.version == 4 else str(int(ip) >> 64)
 
 
 def _is_client_hello(datagram: bytes) -> bool:

@@ -28,6 +28,7 @@ MAX_ASSEMBLIES = 64
 MAX_SPAN = 4096  # sequence numbers that can be missing at once
 OUTAGE_NS = 400_000_000  # images captured later than this after the last one delivered: do not ask for those between
 HALF_RANGE = 1 << 31
+MAX_IMAGE_RATE_HZ = 240  # frame_ids that run faster than this belong to a video process that began anew
 POLL_NS = 500_000  # while something is missing
 
 
@@ -89,7 +90,7 @@ class VideoReceiver:
         if frame.is_repair != (sequence is None):
             self.packets_malformed += 1
             return
-        if self._is_past(frame.frame_id):
+        if self._is_past(frame.frame_id, capture_ns):
             self.packets_late += 1
             return
         assembly = self._assembly(packet, now_ns)
@@ -106,8 +107,11 @@ class VideoReceiver:
         if assembly.is_complete:
             self._deliver(now_ns)
 
-    def _is_past(self, frame_id: int) -> bool:
-        return self._next_id is not None and (frame_id - self._next_id) % (1 << 32) >= HALF_RANGE
+    def _is_past(self, frame_id: int, capture_ns: int) -> bool:
+        """By number and by time: a video process that began anew may count from anywhere, but not in the past."""
+        if self._next_id is None or capture_ns > self._delivered_capture_ns:
+            return False
+        return (frame_id - self._next_id) % (1 << 32) >= HALF_RANGE
 
     def _assembly(self, packet: RtpPacket, now_ns: int) -> Assembly | None:
         frame = packet.frame
@@ -181,10 +185,14 @@ class VideoReceiver:
     def _skip_to(self, idr: Assembly) -> None:
         """Give up everything before `idr`: here the lost are counted, each once."""
         if self._next_id is not None:
-            self.units_lost += (idr.frame_id - self._next_id) % (1 << 32)
+            skipped = (idr.frame_id - self._next_id) % (1 << 32)
+            most = 1 + (idr.capture_ns - self._delivered_capture_ns) * MAX_IMAGE_RATE_HZ // 1_000_000_000
+            self.units_lost += skipped if skipped <= most else 0
         self._expected = self._next_id = idr.frame_id
-        for frame_id in [known for known in self._assemblies if self._is_past(known)]:
-            del self._assemblies[frame_id]
+        self._delivered_capture_ns = idr.capture_ns
+        for old in list(self._assemblies.values()):
+            if old.capture_ns < idr.capture_ns or self._is_past(old.frame_id, old.capture_ns):
+                del self._assemblies[old.frame_id]
 
     def _forget_sequences_before(self, end: int | None) -> None:
         if end is None:

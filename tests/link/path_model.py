@@ -39,6 +39,7 @@ class Conditions:
     rate_bps: float | None = None  # None: no bottleneck
     queue_bytes: int | None = None  # including the packet in service; None: without bound
     outage: bool = False
+    duplicate: float = 0.0  # share of packets of which a second copy is sent at once
 
 
 def bursty_loss(loss: float, mean_burst_packets: float) -> dict[str, float]:
@@ -60,6 +61,7 @@ class Path:
 
     def __init__(self, seed: int = 1, *, script: Script = (), **conditions: Any) -> None:
         self._random = random.Random(seed).random
+        self._duplicate_random = random.Random(~seed).random
         self._phases: list[tuple[int, Conditions]] = [(0, Conditions(**conditions))]
         for at_ns, changes in script:
             self._phases.append((at_ns, replace(self._phases[-1][1], **changes)))
@@ -82,6 +84,11 @@ class Path:
         while current and phases[current][0] > at_ns:
             current -= 1
         return phases[current][1]
+
+    def copies(self, now_ns: int) -> int:
+        """How often a packet that is sent now sets out."""
+        share = self.conditions(now_ns).duplicate
+        return 2 if share and self._duplicate_random() < share else 1
 
     def carry(self, wire_bytes: int, now_ns: int) -> int | None:
         """When a packet that is sent now arrives, or None when it is lost."""
@@ -134,10 +141,11 @@ class Channel(Generic[T]):
         self._order = 0
 
     def send(self, item: T, wire_bytes: int, now_ns: int) -> None:
-        arrival_ns = self.path.carry(wire_bytes, now_ns)
-        if arrival_ns is not None:
-            heapq.heappush(self._under_way, (arrival_ns, self._order, item))
-            self._order += 1
+        for _ in range(self.path.copies(now_ns)):
+            arrival_ns = self.path.carry(wire_bytes, now_ns)
+            if arrival_ns is not None:
+                heapq.heappush(self._under_way, (arrival_ns, self._order, item))
+                self._order += 1
 
     def next_ns(self) -> int | None:
         """When the next thing arrives; None: nothing is under way."""
