@@ -1,4 +1,4 @@
-"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams and `now_ns` in, datagrams out.
+"""The two ends of the link: transport, clock, video and feedback joined. Pure: datagrams, `now_ns` in; datagrams out.
 
 SenderEndpoint:   access units and source status in;   encoder orders and view status out
 ReceiverEndpoint: view status and IDR wishes in;       access units and source status out
@@ -12,7 +12,7 @@ from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
 from daemon.link.feedback import ArrivalLog, SentLog
 from daemon.link.meter import JitterMeter, RateMeter
-from daemon.link.pacer import SEAL_BYTES, UDP_IP_BYTES
+from daemon.link.pacer import UDP_IP_BYTES
 from daemon.link.rtcp import (
     ClockQuestion,
     ClockReply,
@@ -26,6 +26,7 @@ from daemon.link.rtcp import (
     serialize_rtcp,
 )
 from daemon.link.rtp import PT_VIDEO, DatagramKind, PacketError, parse_rtp, stamp_send_time
+from daemon.link.srtp import SEAL_BYTES
 from daemon.link.transport import FOREVER_NS, Address, SecureTransport
 from daemon.link.video_receiver import VideoReceiver
 from daemon.link.video_sender import VideoSender
@@ -77,7 +78,7 @@ class Endpoint:
             self.malformed += 1
 
     def _meet(self, peer_ssrc: int) -> None:
-        """The peer's link process, or one that began anew: its clock and its packets have nothing to do with earlier."""
+        """A link process that is new to us, the first or one that began anew, with a clock and packets of its own."""
         self._peer_ssrc = peer_ssrc
         self.clock = PeerClock()
 

@@ -7,8 +7,9 @@ so that an access unit is on its way in a few milliseconds. Pure: `release` is t
 from collections import deque
 from dataclasses import dataclass
 
+from daemon.link.srtp import SEAL_BYTES
+
 UDP_IP_BYTES = 28
-SEAL_BYTES = 16
 SLACK_NS = 300_000  # a packet due within this goes now: timers are not finer
 RTX_LIMIT = 256
 

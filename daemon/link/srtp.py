@@ -12,6 +12,8 @@ from daemon.errors import LinkError
 
 KEY_BYTES: Final = 16
 SALT_BYTES: Final = 12
+SEAL_BYTES: Final = 16  # a packet is longer by this when it is sealed
+RTCP_SEAL_BYTES: Final = 20
 # Older packets than this are refused as replays: at 2000 packets/s half a second, more than any deadline in the link.
 REPLAY_WINDOW_PACKETS: Final = 1024
 # pylibsrtp works in a buffer of 1500 bytes and keeps 148 of them for its longest trailer; ours is 16, or 20 for RTCP.
@@ -44,7 +46,7 @@ class SrtpSession:
         self._inbound = _session(keys.remote_key, keys.remote_salt, Policy.SSRC_ANY_INBOUND)
 
     def protect_rtp(self, packet: bytes) -> bytes:
-        """The SRTP packet, 16 bytes longer. Raises LinkError: no RTP packet, longer than MAX_PACKET_BYTES, key used up.
+        """The SRTP packet, SEAL_BYTES longer. Raises LinkError: no RTP, longer than MAX_PACKET_BYTES, key used up.
 
         A sequence number is sealed once only (a second time would reuse the nonce, and raises): retransmissions go
         under an SSRC of their own (RFC 4588).
@@ -55,7 +57,7 @@ class SrtpSession:
             raise LinkError(f"SRTP: cannot seal this RTP packet of {len(packet)} bytes: {error}") from error
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """The SRTCP packet, 20 bytes longer. Raises LinkError as `protect_rtp` does."""
+        """The SRTCP packet, RTCP_SEAL_BYTES longer. Raises LinkError as `protect_rtp` does."""
         try:
             return self._outbound.protect_rtcp(packet)  # type: ignore[no-any-return]
         except (Error, ValueError) as error:

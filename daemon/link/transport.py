@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from daemon.link.dtls import DtlsAssociation, DtlsListener, DtlsState
 from daemon.link.rtp import DatagramKind, datagram_kind, sequence_delta
-from daemon.link.srtp import SrtpSession
+from daemon.link.srtp import RTCP_SEAL_BYTES, SEAL_BYTES, SrtpSession
 from provisioning.identity import Identity
 
 logger = logging.getLogger(__name__)
@@ -286,7 +286,7 @@ class SecureTransport:
     def send_rtp(self, packet: bytes) -> bool:
         """Seal and put in the outbox. False: there is no session, or the address is not confirmed."""
         session = self._current
-        if session is None or self.peer_address is None or not self._may_send(len(packet)):
+        if session is None or self.peer_address is None or not self._may_send(len(packet) + SEAL_BYTES):
             return False
         self.outbox.append((session.srtp.protect_rtp(packet), self.peer_address))
         return True
@@ -294,18 +294,18 @@ class SecureTransport:
     def send_rtcp(self, packet: bytes) -> bool:
         """As `send_rtp`."""
         session = self._current
-        if session is None or self.peer_address is None or not self._may_send(len(packet)):
+        if session is None or self.peer_address is None or not self._may_send(len(packet) + RTCP_SEAL_BYTES):
             return False
         self.outbox.append((session.srtp.protect_rtcp(packet), self.peer_address))
         return True
 
-    def _may_send(self, size_bytes: int) -> bool:
+    def _may_send(self, sealed_bytes: int) -> bool:
         if self._confirmed:
             return True
-        if size_bytes > self._allowance_bytes:
+        if sealed_bytes > self._allowance_bytes:
             self.withheld += 1
             return False
-        self._allowance_bytes -= size_bytes
+        self._allowance_bytes -= sealed_bytes
         return True
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ class Watched:
 
 
 class LinkPair:
-    """`forward` and `backward`: conditions of path_model, or paths. `backward` defaults to the conditions of `forward`."""
+    """`forward` and `backward`: conditions of path_model; `backward` defaults to those of `forward`."""
 
     def __init__(
         self,
@@ -263,7 +263,9 @@ class LinkPair:
         self._next_heartbeat_ns = self.now_ns + self._heartbeat_ns
         frame_id = self.encoder.frame_id
         self.sender.send_source_status(
-            SourceStatus(self._heartbeats, self.now_ns, 1, False, frame_id, self.now_ns, self.now_ns, 33_333, 1024, 1024)
+            SourceStatus(
+                self._heartbeats, self.now_ns, 1, False, frame_id, self.now_ns, self.now_ns, 33_333, 1024, 1024
+            )
         )
         self.receiver.send_view_status(ViewStatus(self._heartbeats, self.receiver_ns, 1, frame_id, 0, 50, 10))
         self._sender.wake_ns = self._receiver.wake_ns = self.now_ns

@@ -1,4 +1,4 @@
-"""Both ends over scripted paths: delivered once, in order, intact, in time, or reported lost; and back after trouble."""
+"""Both ends over scripted paths: pictures come once, in order, intact, in time, or are reported lost."""
 
 from typing import Any
 
