@@ -7,10 +7,11 @@ ReceiverEndpoint: view status and IDR wishes in;       access units and source s
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
 from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
-from daemon.link.feedback import ArrivalLog, SentLog
+from daemon.link.feedback import REPORT_EVERY_NS, ArrivalLog, SentLog
 from daemon.link.meter import JitterMeter, RateMeter
 from daemon.link.pacer import UDP_IP_BYTES
 from daemon.link.rtcp import (
@@ -39,7 +40,9 @@ OUTAGE_SHARE = 0.5  # of the target rate is sent into an outage
 ANY_BYTES = 1 << 40
 IMAGE_RATE_LIMITS = ((700_000, None), (400_000, 15.0), (200_000, 7.5))  # from this bit rate on: images a second
 LOWEST_IMAGE_RATE_HZ = 5.0  # one waits for less than the 250 ms after which the encoder counts as stuck
-NACKED_TWICE = 8  # a request for so few packets is made, and so answered, twice
+NACKED_TWICE = 8  # a request for so few packets is made twice at once
+ANSWERED_TWICE = 8  # ... and answered twice, also where the path is narrow
+MAX_ANSWERS = 4
 NACK_BATCH = 128  # sequence numbers in one message
 HEADERS_PER_PACKET_BYTES = 100  # RTP with extensions, seal, UDP, IP: see docs/wire-format.md
 MIN_ENCODER_BPS = 100_000
@@ -123,6 +126,7 @@ class SenderEndpoint(Endpoint):
         self.video = VideoSender()
         self._ssrc = self.video.ssrc
         self._sent = SentLog()
+        self._feedback_ns = 0
         self._rate = RateMeter()
         self._idr_wanted = False
         self._order: EncoderOrder | None = None
@@ -153,13 +157,15 @@ class SenderEndpoint(Endpoint):
     def _receive_rtcp(self, message: RtcpMessage, now_ns: int) -> None:
         match message:
             case CongestionFeedback():
+                self._feedback_ns = now_ns
                 if self._is_unanswered(now_ns):
                     self._idr_wanted = True  # the outage is over, and took what the next pictures refer to
                     self.video.pacer.clear()
                 resolved = self._sent.resolve(message, now_ns)
                 self.controller.on_results(resolved.results, now_ns, rtt_ns=resolved.rtt_ns)
-            case Nack() if message.media_ssrc == self.video.ssrc:
-                self.video.retransmit(message.sequence_numbers, now_ns)
+            case Nack() if message.media_ssrc == self.video.ssrc and message.sequence_numbers:
+                wanted = message.sequence_numbers
+                self.video.retransmit(wanted, now_ns, rtt_ns=self.rtt_ns, copies=self._answer_copies(len(wanted)))
             case PictureLoss() if message.media_ssrc in (self.video.ssrc, 0):
                 self._idr_wanted |= self.video.note_picture_loss(now_ns, self.rtt_ns)
             case ViewStatus():
@@ -174,12 +180,23 @@ class SenderEndpoint(Endpoint):
             return
         allowed = ANY_BYTES
         if not self._is_unanswered(now_ns):
-            allowed = max(0, self.controller.in_flight_cap_bytes - self._sent.in_flight_bytes(now_ns))
+            allowed = max(0, self._in_flight_cap_bytes(now_ns) - self._sent.in_flight_bytes(now_ns))
         for packet in self.video.pacer.release(now_ns, self.controller.pacing_bps, allowed):
             stamp_send_time(packet.data, now_ns)
             if self.transport.send_rtp(bytes(packet.data)):
                 self._rate.add(packet.wire_bytes)
                 self._sent.note_sent(packet.ssrc, packet.sequence_number, packet.wire_bytes, now_ns)
+
+    def _answer_copies(self, packets: int) -> int:
+        """As many as outlast twice the mean burst, but where the path is narrow; a lost answer costs a round trip."""
+        if self.controller.capacity_bps is not None:
+            return 2 if packets <= ANSWERED_TWICE else 1
+        return min(MAX_ANSWERS, max(2, ceil(1 + 2 * self.controller.mean_burst_packets / packets)))
+
+    def _in_flight_cap_bytes(self, now_ns: int) -> int:
+        """While reports are missing, what they would have told of does not count: their way is lossy too."""
+        silence_ns = max(0, now_ns - self._feedback_ns - REPORT_EVERY_NS)
+        return self.controller.in_flight_cap_bytes + self.controller.target_bps * silence_ns // 8_000_000_000
 
     def _is_unanswered(self, now_ns: int) -> bool:
         """An outage: what is sent now is lost, but for the first packets after it, which end it soonest."""
@@ -297,7 +314,7 @@ class ReceiverEndpoint(Endpoint):
             Nack(self.stream, nacks[at : at + NACK_BATCH]) for at in range(0, len(nacks), NACK_BATCH)
         ]
         if len(nacks) <= NACKED_TWICE:
-            messages *= 2  # a lost request, or a lost answer, would cost another round trip
+            messages *= 2
         if self._idr_wanted and now_ns >= self._next_decoder_pli_ns:
             wants_idr = True
             self._idr_wanted = False

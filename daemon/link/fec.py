@@ -23,7 +23,7 @@ Symbols = npt.NDArray[np.uint8]
 LENGTH_BYTES = 2
 MAX_REPAIR_PERCENT = 30  # of the source symbols, for a block that is not of an IDR
 
-_LOSS_RATE_STEP = 0.0025  # `repair_count` rounds up to these, for its cache
+_LOSS_RATE_STEP = 0.0025  # `repair_count` rounds to these, for its cache
 _BURST_LENGTH_STEP = 0.25
 _MAX_LOSS_RATE = 0.9
 _MAX_BURST_LENGTH = 50.0
@@ -112,13 +112,13 @@ def repair_count(source_count: int, loss_rate: float, residual_target: float, bu
     `loss_rate` is 0 .. 1, `burst_length` the mean number of packets lost in a row. Losses follow the Gilbert model: a
     chain of two states, in one of which every packet is lost. It leaves that one with probability 1 / burst_length, and
     enters it such that the share of lost packets is `loss_rate`; the packets of a block are consecutive. A burst length
-    up to 1 / (1 - loss_rate), that of independent losses, gives the binomial distribution. Rates and burst lengths are
-    rounded up to steps of 0.0025 and 0.25.
+    up to 1 / (1 - loss_rate), that of independent losses, gives the binomial distribution. Rates are rounded up to
+    steps of 0.0025, burst lengths to the nearest 0.25: what measuring adds to a length of 1 must not cost symbols.
     """
     return _repair_count(
         source_count,
         ceil(min(max(loss_rate, 0.0), _MAX_LOSS_RATE) / _LOSS_RATE_STEP - 1e-9),
-        ceil(min(max(burst_length, 1.0), _MAX_BURST_LENGTH) / _BURST_LENGTH_STEP - 1e-9),
+        round(min(max(burst_length, 1.0), _MAX_BURST_LENGTH) / _BURST_LENGTH_STEP),
         residual_target,
     )
 

@@ -9,20 +9,30 @@ from dataclasses import dataclass
 
 from daemon.link.assembly import Assembly
 from daemon.link.fec import FecError
-from daemon.link.rtp import PT_REPAIR, PT_RTX, PT_VIDEO, PacketError, RtpPacket, SequenceUnwrapper, split_rtx_payload
+from daemon.link.rtp import (
+    PT_REPAIR,
+    PT_RTX,
+    PT_VIDEO,
+    PacketError,
+    RtpPacket,
+    SequenceUnwrapper,
+    send_time_difference_ns,
+    split_rtx_payload,
+)
 
 MIN_DEADLINE_NS = 120_000_000
 MAX_DEADLINE_NS = 250_000_000
 DEADLINE_RTTS = 3
 DEADLINE_BESIDES_RTTS_NS = 60_000_000
 NACK_AFTER_TAIL_NS = 300_000  # besides the reordering seen; a repair symbol may still be on its way
-NACK_AGAIN_AFTER_RTT_NS = 6_000_000
+NACK_AGAIN_NS = 4_000_000  # until it comes: on the way back losses come in bursts too, and the sender answers once
 IDLE_IS_TAIL_NS = 2_000_000  # no packet for this long, or for IDLE_SPACINGS of the train's own spacing: it is through
 IDLE_SPACINGS = 3
 LONGEST_IDLE_NS = 25_000_000
 MAX_REORDER_NS = 15_000_000
 REORDER_DECAY = 0.98  # of the reorder allowance, per access unit
-PLI_EVERY_NS = 60_000_000
+PLI_EVERY_NS = 60_000_000  # or after a round trip and ...
+PLI_AFTER_RTT_NS = 6_000_000
 IDR_GRACE_NS = 60_000_000  # an IDR that is arriving is given this long before another is asked for
 MAX_ASSEMBLIES = 64
 MAX_SPAN = 4096  # sequence numbers that can be missing at once
@@ -55,6 +65,7 @@ class VideoReceiver:
         self._unowned_nack_ns: int | None = None
         self._next_pli_ns = 0
         self._reorder_ns = 0.0
+        self._newest_send_time: int | None = None
         self._newer_seen_ns: int | None = None  # since when a newer one than the expected is known
         self.deliveries: list[Delivery] = []
         self.units_delivered = 0
@@ -96,9 +107,8 @@ class VideoReceiver:
         assembly = self._assembly(packet, now_ns)
         if assembly is None:
             return
-        is_late = packet.payload_type != PT_RTX and assembly.tail_ns is not None and not assembly.is_complete
-        if is_late and assembly.tail_ns is not None:
-            self._reorder_ns = min(max(self._reorder_ns, now_ns - assembly.tail_ns), MAX_REORDER_NS)
+        if packet.payload_type != PT_RTX and packet.send_time is not None:
+            self._note_lateness(assembly, packet.send_time, now_ns)
         if sequence is not None:
             self._note_source(sequence)
         if not assembly.is_complete and not assembly.add(frame, payload, sequence, now_ns):
@@ -132,6 +142,17 @@ class VideoReceiver:
             if self._expected is not None and packet.capture_ns - self._delivered_capture_ns > OUTAGE_NS:
                 self._lose(now_ns)  # an outage: what was missed is too old to be shown
         return assembly
+
+    def _note_lateness(self, assembly: Assembly, send_time: int, now_ns: int) -> None:
+        """A packet after what looked like the tail: the path held it back, unless the sender itself had paused."""
+        paused_ns = max(0, send_time_difference_ns(send_time, self._newest_send_time or send_time))
+        if paused_ns or self._newest_send_time is None:
+            self._newest_send_time = send_time
+        if assembly.tail_ns is not None and not assembly.is_complete:
+            late_ns = now_ns - assembly.tail_ns - paused_ns
+            if paused_ns and late_ns < NACK_AFTER_TAIL_NS:
+                assembly.tail_ns = None  # the train goes on
+            self._reorder_ns = min(max(self._reorder_ns, late_ns), MAX_REORDER_NS)
 
     def _note_source(self, sequence: int) -> None:
         if self._delivered_end is None:
@@ -219,7 +240,7 @@ class VideoReceiver:
         """(16-bit sequence numbers to ask for again, whether to ask for an IDR)."""
         deadline_ns = min(max(DEADLINE_RTTS * rtt_ns + DEADLINE_BESIDES_RTTS_NS, MIN_DEADLINE_NS), MAX_DEADLINE_NS)
         self._judge_deadlines(now_ns, deadline_ns)
-        nacks = self._nacks(now_ns, rtt_ns) if self._assemblies else ()
+        nacks = self._nacks(now_ns) if self._assemblies else ()
         return nacks, self._pli_due(now_ns, rtt_ns)
 
     def _judge_deadlines(self, now_ns: int, deadline_ns: int) -> None:
@@ -232,7 +253,7 @@ class VideoReceiver:
             for frame_id in [a.frame_id for a in self._assemblies.values() if now_ns - a.known_since_ns > deadline_ns]:
                 del self._assemblies[frame_id]
 
-    def _nacks(self, now_ns: int, rtt_ns: int) -> tuple[int, ...]:
+    def _nacks(self, now_ns: int) -> tuple[int, ...]:
         wanted: list[int] = []
         owned: list[range] = []
         after_tail_ns = NACK_AFTER_TAIL_NS + int(self._reorder_ns)
@@ -246,12 +267,12 @@ class VideoReceiver:
                 continue
             if now_ns >= (assembly.next_nack_ns or assembly.tail_ns + after_tail_ns):
                 wanted += missing
-                assembly.next_nack_ns = now_ns + rtt_ns + NACK_AGAIN_AFTER_RTT_NS
-        wanted += self._unowned_missing(owned, now_ns, rtt_ns, after_tail_ns)
-        self.nacked_packets += len(wanted)
+                self.nacked_packets += len(missing) if assembly.next_nack_ns is None else 0
+                assembly.next_nack_ns = now_ns + NACK_AGAIN_NS
+        wanted += self._unowned_missing(owned, now_ns, after_tail_ns)
         return tuple(sequence & 0xFFFF for sequence in wanted)
 
-    def _unowned_missing(self, owned: list[range], now_ns: int, rtt_ns: int, after_ns: int) -> list[int]:
+    def _unowned_missing(self, owned: list[range], now_ns: int, after_ns: int) -> list[int]:
         """Missing source packets of units or blocks of which no source packet came."""
         if self._delivered_end is None or self._expected is None:
             return []
@@ -267,7 +288,7 @@ class VideoReceiver:
             self._unowned_nack_ns = now_ns + after_ns
         if now_ns < self._unowned_nack_ns:
             return []
-        self._unowned_nack_ns = now_ns + rtt_ns + NACK_AGAIN_AFTER_RTT_NS
+        self._unowned_nack_ns = now_ns + NACK_AGAIN_NS
         return absent
 
     def _pli_due(self, now_ns: int, rtt_ns: int) -> bool:
@@ -276,7 +297,7 @@ class VideoReceiver:
         arriving = any(a.is_idr and now_ns - a.last_arrival_ns < IDR_GRACE_NS for a in self._assemblies.values())
         if arriving:
             return False
-        self._next_pli_ns = now_ns + max(PLI_EVERY_NS, rtt_ns + NACK_AGAIN_AFTER_RTT_NS)
+        self._next_pli_ns = now_ns + max(PLI_EVERY_NS, rtt_ns + PLI_AFTER_RTT_NS)
         self.plis += 1
         return True
 

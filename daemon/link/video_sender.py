@@ -7,6 +7,8 @@ retransmission (RFC 4588).
 
 import secrets
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from daemon.link.fec import MAX_REPAIR_PERCENT, repair_count, repair_symbols
 from daemon.link.pacer import PacedPacket, Pacer
@@ -27,12 +29,22 @@ from daemon.messages import AccessUnit
 
 HISTORY_PACKETS = 2048
 HISTORY_NS = 300_000_000  # older pictures help nobody
-RESIDUAL_WITH_RTX = 2e-3  # what FEC may leave to a retransmission that fits the deadline
+ANSWER_AGAIN_AFTER_RTT_NS = 6_000_000  # requests are repeated; until the answer can have come they ask for nothing new
+RESIDUAL_WITH_RTX = 4e-3  # what FEC may leave to a retransmission that fits the deadline
 RESIDUAL_WITHOUT_RTX = 1e-4
 RTX_FITS_RTT_NS = 80_000_000
 QUEUE_LIMIT_NS = 250_000_000  # of media waiting in the pacer: more means that the path is too narrow for the unit
 QUEUE_ALWAYS_BYTES = 65536
 IDR_GUARD_NS = 20_000_000  # besides the round trip: PLIs that were sent before the IDR arrived ask for nothing new
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A source packet for retransmission."""
+
+    packet: RtpPacket
+    queued_ns: int
+    answered_ns: int | None = None
 
 
 class VideoSender:
@@ -41,7 +53,7 @@ class VideoSender:
         self._sequence = secrets.randbits(15)
         self._rtx_sequence = secrets.randbits(15)
         self._repair_sequence = secrets.randbits(15)
-        self._history: dict[int, tuple[RtpPacket, int]] = {}  # with the time of queueing
+        self._history: dict[int, _Kept] = {}  # by sequence number
         self._history_order: deque[int] = deque()
         self.pacer = Pacer()
         self._needs_idr = False
@@ -117,30 +129,38 @@ class VideoSender:
         self.repair_packets += repairs
 
     def _remember(self, packet: RtpPacket, now_ns: int) -> None:
-        self._history[packet.sequence_number] = packet, now_ns
+        self._history[packet.sequence_number] = _Kept(packet, now_ns)
         self._history_order.append(packet.sequence_number)
         if len(self._history_order) > HISTORY_PACKETS:
             del self._history[self._history_order.popleft()]
 
-    def retransmit(self, sequence_numbers: tuple[int, ...], now_ns: int) -> None:
-        """Answer a NACK (RFC 4588, SSRC multiplexing)."""
+    def retransmit(self, sequence_numbers: Iterable[int], now_ns: int, *, rtt_ns: int, copies: int) -> None:
+        """Answer a NACK (RFC 4588, SSRC multiplexing); what was answered a moment ago is on its way already."""
+        answered: list[RtpPacket] = []
         for sequence_number in sequence_numbers:
-            packet, queued_ns = self._history.get(sequence_number, (None, 0))
-            if packet is None or now_ns - queued_ns > HISTORY_NS:
+            kept = self._history.get(sequence_number)
+            if kept is None or now_ns - kept.queued_ns > HISTORY_NS:
                 continue
-            again = RtpPacket(
-                PT_RTX,
-                False,
-                self._rtx_sequence,
-                packet.timestamp,
-                self.rtx_ssrc,
-                rtx_payload(sequence_number, packet.payload),
-                packet.capture_ns,
-                packet.frame,
-            )
-            if self.pacer.put_urgent(PacedPacket(serialize_rtp(again), self.rtx_ssrc, self._rtx_sequence)):
-                self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
-                self.rtx_packets += 1
+            if kept.answered_ns is None or now_ns - kept.answered_ns >= rtt_ns + ANSWER_AGAIN_AFTER_RTT_NS:
+                kept.answered_ns = now_ns
+                answered.append(kept.packet)
+        for packet in answered * copies:  # the copies apart, so that a burst takes one of them
+            self._queue_again(packet)
+
+    def _queue_again(self, packet: RtpPacket) -> None:
+        again = RtpPacket(
+            PT_RTX,
+            False,
+            self._rtx_sequence,
+            packet.timestamp,
+            self.rtx_ssrc,
+            rtx_payload(packet.sequence_number, packet.payload),
+            packet.capture_ns,
+            packet.frame,
+        )
+        if self.pacer.put_urgent(PacedPacket(serialize_rtp(again), self.rtx_ssrc, self._rtx_sequence)):
+            self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+            self.rtx_packets += 1
 
     def note_picture_loss(self, now_ns: int, rtt_ns: int) -> bool:
         """A PLI came. True when the encoder must make an IDR; False when one is on its way already."""

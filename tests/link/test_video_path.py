@@ -48,7 +48,7 @@ def simulate(
             now_ns += MS // 2
             _step(run, forward, backward, rtt_ns, now_ns)
             for _, (nacks, pli) in backward.receive(now_ns):
-                run.sender.retransmit(nacks, now_ns)
+                run.sender.retransmit(nacks, now_ns, rtt_ns=rtt_ns, copies=1)
                 idr_wanted |= pli and run.sender.note_picture_loss(now_ns, rtt_ns)
         size = draw.randrange(20, 2 * unit_bytes)
         data = (IDR_NAL if idr_wanted else SAMPLE_NAL) + bytes(draw.choices(range(3, 256), k=size))

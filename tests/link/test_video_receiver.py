@@ -2,14 +2,25 @@
 
 from itertools import pairwise
 
-from daemon.link.rtp import PT_RTX, PT_VIDEO, RtpPacket, parse_rtp, rtx_payload
+import msgspec
+
+from daemon.link.rtp import (
+    PT_RTX,
+    PT_VIDEO,
+    RtpPacket,
+    parse_rtp,
+    rtx_payload,
+    send_time_from_ns,
+    split_rtx_payload,
+    stamp_send_time,
+)
 from daemon.link.video_receiver import (
     NACK_AFTER_TAIL_NS,
-    NACK_AGAIN_AFTER_RTT_NS,
+    NACK_AGAIN_NS,
     PLI_EVERY_NS,
     VideoReceiver,
 )
-from daemon.link.video_sender import VideoSender
+from daemon.link.video_sender import ANSWER_AGAIN_AFTER_RTT_NS, HISTORY_NS, VideoSender
 from daemon.messages import AccessUnit
 from tests.link.path_model import MS, S
 
@@ -29,7 +40,10 @@ class Studio:
             frame_id, self.now_ns, is_idr, (IDR_NAL if is_idr else SLICE_NAL) + b"\xaa" * (1150 * packets)
         )
         self.sender.send_unit(unit, self.now_ns, loss_rate=loss, burst_packets=1, rtt_ns=RTT_NS, target_bps=10_000_000)
-        return [parse_rtp(bytes(p.data)) for p in self.sender.pacer.release(self.now_ns, 10**10, 1 << 40)]
+        released = self.sender.pacer.release(self.now_ns, 10**10, 1 << 40)
+        for packet in released:
+            stamp_send_time(packet.data, self.now_ns)
+        return [parse_rtp(bytes(packet.data)) for packet in released]
 
     def receive(self, packets: list[RtpPacket]) -> None:
         for packet in packets:
@@ -60,7 +74,7 @@ def is_source(packet: RtpPacket) -> bool:
     return packet.payload_type == PT_VIDEO
 
 
-def test_it_asks_for_what_repair_symbols_do_not_cover_and_again_after_a_round_trip() -> None:
+def test_it_asks_for_what_repair_symbols_do_not_cover_until_it_comes() -> None:
     studio = Studio()
     studio.receive(studio.unit(1, is_idr=True))
     packets = studio.unit(2)
@@ -72,12 +86,48 @@ def test_it_asks_for_what_repair_symbols_do_not_cover_and_again_after_a_round_tr
     assert studio.poll() == ((), False)  # not yet: packets may overtake one another
     asked, _ = studio.poll(NACK_AFTER_TAIL_NS)
     assert asked == tuple(p.sequence_number for p in sources[:deficit])
-    assert studio.poll(RTT_NS + NACK_AGAIN_AFTER_RTT_NS - 1) == ((), False)
+    assert studio.poll(NACK_AGAIN_NS - 1) == ((), False)
     again, _ = studio.poll(1)
     assert again == asked
+    assert studio.receiver.nacked_packets == deficit
     studio.receive([retransmission(p, n) for n, p in enumerate(sources[:deficit])])
     assert studio.delivered() == [1, 2]
-    assert studio.poll(RTT_NS + NACK_AGAIN_AFTER_RTT_NS) == ((), False)
+    assert studio.poll(RTT_NS) == ((), False)
+
+
+def test_repeated_requests_are_answered_once_a_round_trip() -> None:
+    studio = Studio()
+    packets = [p for p in studio.unit(1, is_idr=True) if is_source(p)]
+    wanted = (packets[3].sequence_number, packets[5].sequence_number, 0xFFFF & packets[0].sequence_number - 9)
+
+    def answers(after_ns: int, copies: int = 1) -> list[int]:
+        studio.now_ns += after_ns
+        studio.sender.retransmit(wanted, studio.now_ns, rtt_ns=RTT_NS, copies=copies)
+        released = studio.sender.pacer.release(studio.now_ns, 10**10, 1 << 40)
+        return [split_rtx_payload(parse_rtp(bytes(p.data)).payload)[0] for p in released]
+
+    assert answers(MS, copies=2) == [*wanted[:2], *wanted[:2]]
+    assert answers(RTT_NS) == []
+    assert answers(ANSWER_AGAIN_AFTER_RTT_NS) == [*wanted[:2]]
+    assert answers(HISTORY_NS) == []
+
+
+def test_a_pause_of_the_sender_is_no_reordering_but_an_overtaken_packet_is() -> None:
+    studio = Studio()
+    studio.receive(studio.unit(1, is_idr=True))
+    packets = studio.unit(2)
+    studio.receive(packets[:4])
+    studio.poll(10 * MS)
+    studio.receive([msgspec.structs.replace(p, send_time=send_time_from_ns(studio.now_ns)) for p in packets[4:]])
+    assert studio.receiver._reorder_ns < MS
+    packets = studio.unit(3)
+    studio.receive(packets[:4] + packets[6:])
+    studio.poll(7 * MS)
+    late = studio.unit(4, packets=3)
+    studio.receive(late[2:])
+    studio.poll(4 * MS)
+    studio.receive(late[:2])
+    assert studio.receiver._reorder_ns >= 2 * MS
 
 
 def test_it_asks_for_an_idr_until_one_comes() -> None:
