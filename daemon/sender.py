@@ -225,7 +225,7 @@ class SenderVideo:
     def _until_refinement_s(self) -> float:
         with self._watch_lock:
             due_ns = self._refinement.due_ns(self._watch.held_from_ns)
-        if due_ns is None or self._config.encoder.lossless:
+        if due_ns is None or self._last_encoded is None or self._config.encoder.lossless:
             return ENCODE_WAIT_S
         return (due_ns - time.monotonic_ns()) / 1e9
 
