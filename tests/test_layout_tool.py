@@ -153,6 +153,34 @@ def test_what_is_no_layout_is_refused_in_words(page_url: str, path: Path, conten
     assert not path.exists()
 
 
+def moving_frames(image: Area) -> list[GrayPicture]:
+    random = np.random.default_rng(1)
+    frames = []
+    for number in range(40):
+        frame = console()
+        image.view(frame)[:] = random.normal(120, 8, (image.height, image.width)).clip(0, 255)
+        frame[-12:, 3 * number : 3 * number + 40] = 255  # an ECG strip of its own
+        frames.append(frame)
+    return frames
+
+
+def test_the_image_area_is_where_all_moves(tmp_path: Path) -> None:
+    image = Area(33, 41, 200, 150)
+    timing = CaptureTiming(WIDTH, HEIGHT, 240.0, PixelFormat.GRAY8)
+    source = FakeCapture(deliveries(moving_frames(image), 240.0), timing, ManualClock())
+    editor = LayoutEditor(FrameGrabber(source), tmp_path / "layout.toml")
+    found = editor.find()["image"]
+    assert isinstance(found, Area)
+    assert [found.x, found.y, found.width, found.height] == pytest.approx([33, 41, 200, 150], abs=2)
+    assert editor.size == f"{WIDTH}x{HEIGHT}"
+
+
+def test_a_held_image_is_not_found(page_url: str) -> None:
+    status, answer = post(f"{page_url}/find", b"")
+    assert status == 422
+    assert "switch the beam on" in answer["problem"]
+
+
 def test_another_site_gets_nothing(page_url: str, path: Path) -> None:
     content = json.dumps(DRAWING).encode()
     assert post(f"{page_url}/layouts", content, Origin="http://elsewhere.example")[0] == 403

@@ -174,6 +174,19 @@ async function grab() {
   }
 }
 
+async function find() {
+  say('looking for what moves (the beam must be on) ...', '');
+  try {
+    const { image } = await ask('/find', { method: 'POST' });
+    await loadFrame();
+    put({ kind: 'image', ...image });
+    show();
+    say('Found: check the green frame, correct it if need be.', 'done');
+  } catch (error) {
+    say(error.message, 'problem');
+  }
+}
+
 async function start() {
   await loadFrame();
   try {
@@ -200,4 +213,5 @@ at('stage').addEventListener('pointercancel', endDrag);
 at('add').addEventListener('click', add);
 at('save').addEventListener('click', save);
 at('grab').addEventListener('click', grab);
+at('find').addEventListener('click', find);
 start();

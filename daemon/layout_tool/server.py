@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from daemon.layout_tool.find import find_image_area
 from daemon.layout_tool.grab import FrameGrabber
 from daemon.picture.area import Area
 from daemon.picture.layout import Landmark, Layout, LayoutBook
@@ -25,6 +26,7 @@ from hw.errors import CathlinkError
 from hw.ports import GrayPicture
 
 LARGEST_DRAWING_BYTES = 64 * 1024
+FIND_FRAMES, FIND_FRAMES_APART = 4, 8  # each 8th: at least one X-ray image later
 JSON = "application/json"
 
 _FILES = {
@@ -55,11 +57,17 @@ class LayoutEditor:
 
     def grab(self) -> None:
         """Take a new frame. Raises DeviceError."""
-        self._frame = self._grabber.grab()
+        (self._frame,) = self._grabber.grab()
 
     def grab_again(self) -> dict[str, object]:
         self.grab()
         return {"size": self.size}
+
+    def find(self) -> dict[str, object]:
+        """Where the X-ray image seems to be. Raises DeviceError, or LayoutError when nothing moves."""
+        frames = self._grabber.grab(FIND_FRAMES, FIND_FRAMES_APART)
+        self._frame = frames[-1]
+        return {"image": find_image_area(frames)}
 
     @property
     def frame(self) -> GrayPicture:
@@ -128,6 +136,9 @@ def layout_application(editor: LayoutEditor, host: str) -> ASGIApp:
     async def grab(request: Request) -> Response:
         return await asyncio.to_thread(_answer, editor.grab_again)
 
+    async def find(request: Request) -> Response:
+        return await asyncio.to_thread(_answer, editor.find)
+
     async def no_icon(request: Request) -> Response:
         return Response(status_code=204)
 
@@ -137,6 +148,7 @@ def layout_application(editor: LayoutEditor, host: str) -> ASGIApp:
         Route("/layouts", layouts),
         Route("/layouts", save, methods=["POST"]),
         Route("/grab", grab, methods=["POST"]),
+        Route("/find", find, methods=["POST"]),
         Route("/favicon.ico", no_icon),
     ]
     return OwnSiteOnly(Starlette(routes=routes), host)
