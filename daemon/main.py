@@ -88,6 +88,7 @@ def _add_process(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--bitrate", type=int, default=6_000_000, metavar="BPS", help="of the stage decoded (%(default)s)"
     )
     quality.add_argument("--crf", type=float, help="constant quality instead, 0 to 51")
+    process.add_argument("--interlaced", action="store_true", help="IN's frames are two fields each, upper field first")
     process.add_argument("--preset", default="superfast", help="of x264 (%(default)s)")
     process.add_argument("--stats", type=Path, metavar="FILE.json", help="what was done, in figures")
     process.set_defaults(command=_process)

@@ -36,6 +36,7 @@ from daemon.picture.pulse import ImageInterval
 from daemon.picture.safe_filter import FilterReport, SafeFilter
 from hw.capture.file import find_clip
 from hw.capture.ring import FrameRing
+from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
 from hw.encoders import X264Encoder
 from hw.errors import CathlinkError
 from hw.ports import FrameBytes, GrayPicture
@@ -116,6 +117,7 @@ def run_process(options: argparse.Namespace) -> None:
         layout_name=options.layout,
         picture_filter=SafeFilter() if options.filter == FilterChoice.SAFE else None,
         codec=CodecOptions(options.bitrate, options.preset, options.crf),
+        signal=Signal(is_interlaced=options.interlaced),
     )
     if options.stats is not None:
         try:
@@ -147,18 +149,20 @@ def process_file(
     layout_name: str,
     picture_filter: SafeFilter | None = None,
     codec: CodecOptions,
+    signal: Signal = AS_THE_DEVICE_SAYS,
 ) -> Statistics:
     """Make `target` of `source`, and say what was done. Raises CathlinkError; then `target` may be there in part."""
     clip = find_clip(str(source))
+    timing = signal.over(clip.timing)
     tally = _Tally()
     with ExitStack() as stack:
         out = stack.enter_context(_PictureFile(target))
         writer: _Writer = out
         if stage is Stage.DECODED:
-            writer = _Recoder(out, codec, clip.timing.rate_hz or USUAL_RATE_HZ, tally)
+            writer = _Recoder(out, codec, timing.rate_hz or USUAL_RATE_HZ, tally)
         chain_filter = picture_filter if stage is not Stage.MASKED else None
-        chain = PictureChain(book, clip.timing, chain_filter)
-        ring = FrameRing(clip.timing.width, clip.timing.height, clip.timing.pixel_format)
+        chain = PictureChain(book, timing, chain_filter)
+        ring = FrameRing(timing.width, timing.height, timing.pixel_format)
         times_ns = stack.enter_context(closing(clip.play(ring)))
         _run(chain, ((ring.slot, time_ns) for time_ns in times_ns), writer, tally, chain_filter)
         if tally.new == 0 and tally.reasons:

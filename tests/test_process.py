@@ -1,5 +1,6 @@
 """`cathlink process`: the sender's own chain over a file, one frame for each new image, and nothing unmasked."""
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -113,6 +114,21 @@ def test_a_lower_bit_rate_makes_fewer_bytes(clip: Path) -> None:
         _, _, stats = process(clip, "--stage", "decoded", "--layout", "none", "--bitrate", bitrate)
         sizes.append(stats["encoded_bytes"])
     assert sizes[0] < sizes[1] / 2  # type: ignore[operator]
+
+
+def test_interlaced_frames_become_whole_images(tmp_path: Path, images: list[GrayPicture]) -> None:
+    smooth = [image[::4].repeat(4, axis=0) for image in images]
+    woven = []
+    for before, after in itertools.pairwise(smooth):
+        changing = after.copy()
+        changing[::2] = before[::2]  # the image changes between the fields
+        woven += [changing, after]
+    clip = write(tmp_path / "woven.mkv", woven)
+    _, out, _ = process(clip, "--stage", "masked", "--layout", "none", "--interlaced")
+    whole = read(out)[0]
+    assert all(any(np.array_equal(picture, image) for image in smooth) for picture in whole[1:])
+    _, out, _ = process(clip, "--stage", "masked", "--layout", "none")
+    assert not all(any(np.array_equal(picture, image) for image in smooth) for picture in read(out)[0][1:])
 
 
 def test_no_identity_is_said_aloud_and_recorded(clip: Path, images: list[GrayPicture]) -> None:
