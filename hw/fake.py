@@ -65,7 +65,7 @@ class FakeCapture(CaptureSource):
         self._clock = clock
         self._deliveries = sorted((s for s in script if isinstance(s, Delivery)), key=lambda delivery: delivery.at_s)
         self._losses = sorted((s for s in script if isinstance(s, Loss)), key=lambda loss: loss.at_s)
-        self._ring = FrameRing(timing.width, timing.height)
+        self._ring = FrameRing(timing.width, timing.height, timing.pixel_format)
         self._start_ns: int | None = None
         self._next = 0  # of the deliveries
 

@@ -79,6 +79,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             self._check_with_identity()
         if self.is_for_any_size:
             return
+        if self.image is not None and min(self.image.width, self.image.height) < SMALLEST_SIDE:
+            raise ValueError(f"the image area {self.image} is under {SMALLEST_SIDE} pixels wide or high")
         whole = self._whole()
         for area in (*([self.image] if self.image else []), *self.identity, *self.landmarks):
             if not area.is_inside(whole):

@@ -85,6 +85,7 @@ def test_a_flat_area_is_no_landmark() -> None:
         ({"size": "299x200"}, "is not inside"),
         ({"identity": (Area(300, 0, 21, 5),)}, "is not inside"),
         ({"image": Area(0, 1, WIDTH, HEIGHT)}, "is not inside"),
+        ({"image": Area(0, 1, WIDTH, 15)}, "under 16 pixels"),
         ({"identity": (Area(50, 20, 5, 5),)}, "overlaps an identity area"),
         ({"no_identity": True}, "leave out one of them"),
         ({"no_identity": True, "identity": ()}, "needs signed_off_by"),
