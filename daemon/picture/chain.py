@@ -98,7 +98,7 @@ class PictureChain:
             return self._screen
         before, self._screen = self._screen, next((s for s in self._screens if s.is_seen_in(frame)), None)
         if self._screen is not None:
-            self._screen.detector.reset()
+            self._screen.begin_anew()
         if before is not None or self._screen is None:
             self._settling_frames = SETTLING_FRAMES
         return self._screen
@@ -123,6 +123,12 @@ class _Screen:
     def ring(self) -> FrameRing:
         """Had once the screen is seen: a source may have many layouts, and shows one."""
         return FrameRing(self._area.width, self._area.height)
+
+    def begin_anew(self) -> None:
+        """Another screen was shown since: the next image is new, and no field of before belongs to it."""
+        self.detector.reset()
+        if self._deinterlacer is not None:
+            self._deinterlacer.reset()
 
     def is_seen_in(self, frame: FrameBytes) -> bool:
         return all(landmark.is_seen_in(frame) for landmark in self._landmarks)

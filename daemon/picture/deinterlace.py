@@ -38,6 +38,10 @@ class Deinterlacer:
         self._tiles = max(1, (height // TILE) * (width // TILE))
         self.interpolated = 0  # pictures so far
 
+    def reset(self) -> None:
+        """The next frame stands alone."""
+        self._frame_before = None
+
     def make_whole(self, picture: GrayPicture) -> None:
         """Turn the woven frame into one image, in place. The first one stays as it is."""
         np.copyto(self._lower, picture[self._lower_rows])

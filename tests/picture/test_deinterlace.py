@@ -75,6 +75,16 @@ def test_motion_from_field_to_field_is_interpolated_and_does_not_comb() -> None:
     assert np.abs(np.diff(frame.astype(int), axis=0)).mean() < combed / 3
 
 
+def test_after_a_reset_a_frame_stands_alone(images: list[GrayPicture]) -> None:
+    deinterlacer = Deinterlacer(WIDTH, HEIGHT)
+    first, second = islice(frames(images, 4, 1), 2)
+    deinterlacer.make_whole(first.copy())
+    deinterlacer.reset()
+    alone = second.copy()
+    deinterlacer.make_whole(alone)
+    np.testing.assert_array_equal(alone, second)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (17, 19), (1, 2), (40, 3)])
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     deinterlacer = Deinterlacer(*size)
