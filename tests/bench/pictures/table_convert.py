@@ -1,5 +1,8 @@
 """From captured bytes to grey: time against a copy of the grey picture, against OpenCV and against swscale."""
 
+from collections.abc import Callable
+from itertools import cycle
+
 import av
 import cv2
 import numpy as np
@@ -8,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from daemon.picture.area import Area
 from daemon.picture.convert import GrayConverter
-from hw.ports import CaptureTiming, ColourMatrix, PixelFormat, ValueRange
+from hw.ports import CaptureTiming, ColourMatrix, FrameBytes, GrayPicture, PixelFormat, ValueRange
 from tests.bench.pictures.table import Bar, Row, Table
 from tests.bench.pictures.timing import in_turn, memcpy_of, times_ms
 
@@ -54,14 +57,19 @@ def _rows(width: int, height: int, pixel_format: PixelFormat) -> list[Row]:
     code, name = OPENCV[pixel_format], SWSCALE[pixel_format]
     sws = [_for_swscale(frame, width, height, name) for frame in frames]
     turn = iter(range(1 << 30))
+
+    def into(write: Callable[[FrameBytes, GrayPicture], object]) -> Callable[[], None]:
+        """From frames of its own in turn into pictures of its own: neither is in the cache, as in a capture."""
+        targets = iter(cycle([picture.copy() for _ in range(FRAMES)]))
+        return in_turn(lambda frame: write(frame, next(targets)), [frame.copy() for frame in frames])
+
     took = times_ms(
         {
             "memcpy": memcpy_of(picture),
-            "full": in_turn(lambda frame: full.write(frame, picture), frames),
-            "limited": in_turn(lambda frame: limited.write(frame, picture), _copies(frames)),
-            "opencv": in_turn(
-                lambda frame: cv2.cvtColor(_for_opencv(frame, width, height, pixel_format), code, dst=picture),
-                _copies(frames),
+            "full": into(full.write),
+            "limited": into(limited.write),
+            "opencv": into(
+                lambda frame, out: cv2.cvtColor(_for_opencv(frame, width, height, pixel_format), code, dst=out)
             ),
             "swscale": lambda: reformatter.reformat(sws[next(turn) % FRAMES], format="gray", threads=1),
         },
@@ -80,10 +88,6 @@ def _rows(width: int, height: int, pixel_format: PixelFormat) -> list[Row]:
         Row(f"{what}: against OpenCV", took["full"] / took["opencv"], "x its time", *opencv_bar, note=opencv_note),
         Row(f"{what}: against swscale", widening / took["swscale"], "x its time", Bar.AT_MOST, 1.0),
     ]
-
-
-def _copies(frames: list[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
-    return [frame.copy() for frame in frames]
 
 
 def _for_opencv(
