@@ -6,8 +6,8 @@ threads add no frame of delay, frame threads would), and a rate buffer of one im
 not, takes longer on its way than the others. (`force-cfr=0` would add a whole image of delay.)
 There is no periodic IDR: a receiver that needs one asks, and gets the next image as IDR.
 
-What keeps a guidewire of one or two pixels: wide dead zones and no adaptive quantisation, so that the bits are not
-spent on noise; little deblocking; and a finer quantiser on the blocks that the caller names. Measured by
+What keeps a guidewire of one or two pixels: no dead zones and no adaptive quantisation, so that the bits are not
+spent where the noise is; little deblocking; and a finer quantiser on the blocks that the caller names. Measured by
 `make bench-pictures`, table "rate to keep the wire".
 """
 
@@ -33,12 +33,13 @@ RATE_BUFFER_IMAGES = 1.0
 NEVER = 1 << 30  # images between IDRs that nobody asked for
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
-FINER_QP = 8  # steps of the quantiser, on the blocks that the caller names
+FINER_QP = 5  # steps of the quantiser, on the blocks that the caller names
 QP_RANGE = 51  # libavcodec takes an offset as a share of it
 FINER_RECTANGLES = 256  # rows of neighbouring blocks; what is beyond is coded like the rest
 
-# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11). An IDR that nobody asked for helps nobody.
-WIRE_PARAMS = "scenecut=0:deadzone-inter=16:deadzone-intra=11"
+# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a wire is a small coefficient.
+# A change of scene is no reason for an IDR: nobody asked for it, and it would be the largest access unit.
+WIRE_PARAMS = "scenecut=0:deadzone-inter=0:deadzone-intra=0"
 # The finer blocks ride on adaptive quantisation, which is therefore on, at no strength. The fastest preset has neither
 # it nor deblocking, and stays as fast as it is.
 REGION_PARAMS = "deblock=-2,-2:aq-mode=1:aq-strength=0.01"

@@ -1,13 +1,17 @@
 """Keeps an encoder fit for its images: opened for their size and rate, at the bit rate of the moment.
 
 The encoder spends bits per image, not per second: it is opened for a nominal image rate and told the bit rate that
-gives each image its share at the rate at which images really come. Each access unit carries the reference features of
-its picture, computed before the encoder sees it. When that rate changes for good (cine to
+gives each image its share at the rate at which images really come. When that rate changes for good (cine to
 fluoroscopy), the encoder is opened anew, which costs one IDR.
+
+The blocks that hold devices and vessels are encoded finer. Each access unit carries the reference features of its
+picture, computed before the encoder sees it.
 """
 
 from daemon.picture.blocks import block_content
 from daemon.picture.integrity import with_reference
+from daemon.picture.region import RegionDetector
+from hw.encoders import FASTEST_PRESET
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
 
 REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system
@@ -22,6 +26,7 @@ class ImageEncoder:
         self._preset = preset
         self._lossless = lossless
         self._crf = crf
+        self._regions = RegionDetector() if preset != FASTEST_PRESET and not lossless else None
         self._settings: EncoderSettings | None = None
         self._rate_differs_since_ns: int | None = None
 
@@ -35,8 +40,9 @@ class ImageEncoder:
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
         content = block_content(pixels)
+        finer = self._regions.find(pixels, content) if self._regions else None
         try:
-            encoded = self._encoder.encode(pixels, force_idr=force_idr)
+            encoded = self._encoder.encode(pixels, force_idr=force_idr, finer=finer)
         except BaseException:
             self._settings = None
             raise
