@@ -21,7 +21,7 @@ ANY_SIZE = "any"
 CELLS = 16  # a landmark's fingerprint has at most so many means, both ways
 SMALLEST_LANDMARK = 8  # pixels, both ways
 CELL_TOLERANCE_LEVELS = 4.0  # of a cell's mean: capture noise of +-2 levels moves it by less
-FOREIGN_CELLS = 0.04  # share of the cells that a mouse pointer may cover
+FOREIGN_CELLS = 0.10  # share of the cells that a mouse pointer may cover
 LEAST_CONTRAST_LEVELS = 8.0  # standard deviation of the cells: a flat area would match another flat one
 
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})", re.ASCII)
@@ -51,7 +51,15 @@ class Landmark(Area, frozen=True, forbid_unknown_fields=True):
     def seen_in(cls, picture: GrayPicture, area: Area) -> "Landmark":
         """The landmark that `area` of the whole source picture is. Raises ValueError when it is no good as one."""
         cells = np.rint(_cell_means(area.view(picture))).astype(np.uint8)
-        return cls(area.x, area.y, area.width, area.height, cells.tobytes().hex())
+        landmark = cls(area.x, area.y, area.width, area.height, cells.tobytes().hex())
+        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            x, y = area.x + dx, area.y + dy
+            part = picture[max(y, 0) : y + area.height, max(x, 0) : x + area.width]
+            if part.shape == (area.height, area.width) and landmark.matches(part):
+                raise ValueError(
+                    "a screen that moved by a pixel would match this landmark: draw it tighter around words"
+                )
+        return landmark
 
     def matches(self, part: GrayPicture) -> bool:
         """Whether `part`, this landmark's area of a picture, still looks the same."""

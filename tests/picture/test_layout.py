@@ -64,14 +64,23 @@ def test_another_screen_and_a_black_one_are_not_it() -> None:
 @given(width=st.integers(8, 60), height=st.integers(8, 60))
 def test_landmarks_of_any_size_match_themselves(width: int, height: int) -> None:
     area = Area(3, 5, width, height)
-    landmark = Landmark.seen_in(console(), area)
+    screen = np.random.default_rng(4).integers(0, 2, (HEIGHT, WIDTH), np.uint8) * np.uint8(200)
+    landmark = Landmark.seen_in(screen, area)
     assert len(landmark.levels) == 2 * min(CELLS, width) * min(CELLS, height)
-    assert landmark.matches(area.view(console()))
+    assert landmark.matches(area.view(screen))
 
 
 def test_a_flat_area_is_no_landmark() -> None:
     with pytest.raises(ValueError, match="needs structure"):
         Landmark.seen_in(np.full((HEIGHT, WIDTH), 90, np.uint8), WORDS)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_stripes_are_no_landmark_for_they_look_the_same_when_moved_along(axis: int) -> None:
+    stripes = np.zeros((HEIGHT, WIDTH), np.uint8)
+    stripes[:: 1 if axis else 3, :: 3 if axis else 1] = 200
+    with pytest.raises(ValueError, match="moved by a pixel would match"):
+        Landmark.seen_in(stripes, WORDS)
 
 
 @pytest.mark.parametrize(
