@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT_PACKAGES := python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0
 APT_TEST_PACKAGES := chromium xvfb tshark systemd fonts-dejavu-core
+APT_BENCH_PACKAGES := ffmpeg
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX := /opt/cathlink
 CLIP ?=
@@ -59,7 +60,9 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	@touch $@
 
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
-	@echo "Python packages of the bench's phantom"
+	@echo "packages of the bench and its phantom: $(APT_BENCH_PACKAGES), requirements-bench.lock"
+	@dpkg -s $(APT_BENCH_PACKAGES) >/dev/null 2>&1 || ( $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT_BENCH_PACKAGES) >/dev/null )
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 

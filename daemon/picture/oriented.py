@@ -30,10 +30,13 @@ class LineEvidence:
 
     def __init__(self, rows: int, columns: int) -> None:
         self.cells: Plane = np.zeros((rows, columns), np.int16)
+        self.cells_before: Plane = np.zeros((rows, columns), np.int16)
         self._flat: Plane = np.zeros((2 * rows + 2 * PAD, columns + 2 * REACH), np.int16)
         self._steep: Plane = np.zeros((rows + 2 * REACH, 2 * columns + 2 * PAD), np.int16)
 
-    def clear(self) -> None:
+    def begin(self) -> None:
+        """The next image: what was gathered of the last one becomes `cells_before`."""
+        self.cells, self.cells_before = self.cells_before, self.cells
         self.cells[:] = 0
 
     def add(self, halved: Plane) -> None:

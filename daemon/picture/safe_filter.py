@@ -27,8 +27,8 @@ LARGEST_CHANGE_SIGMAS = 1.0
 """k of the promise |out - in| <= k sigma + 0.5 level; sigma is the noise at the mean grey of the pixel's cell."""
 
 RECURSION = 0.45  # share of the past where there is no evidence of anything
-EVIDENCE_BEGINS = 0.43  # mean contrast along a line, in sigmas of a pixel's noise ...
-EVIDENCE_IS_FULL = 0.53  # ... from here on nothing of the past; a wire of 1 sigma at its peak has about 0.5
+EVIDENCE_BEGINS = 0.47  # mean contrast along a line, in sigmas of a pixel's noise ...
+EVIDENCE_IS_FULL = 0.57  # ... from here on nothing of the past; a wire of 1 sigma at its peak has about 0.5
 
 STEP_BITS, SHARE_BITS = 4, 6
 STEPS = 1 << STEP_BITS  # a level, in what is remembered
@@ -40,7 +40,7 @@ BORDER_CELLS = 2  # which the lines do not reach: never filtered
 SMALLEST_SIGMA = 0.25
 LARGEST_FLICKER = 32.0  # levels; more is another picture
 
-LOW_DOSE_SIGMA = 9.0  # typical noise, in levels, above which a wire's contrast is under it
+LOW_DOSE_SIGMA = 9.0  # typical noise, in levels: above it a wire's body, some 4 levels, keeps less than 0.97 of itself
 LOW_DOSE_LEFT_AT = 0.9  # of that
 
 Levels = npt.NDArray[np.int16]
@@ -133,12 +133,12 @@ class _Memory:
         _normalise(self._greys, scales, self._change, self._novelty)
         _subtract_surroundings(self._novelty)
         evidence = self._evidence
-        evidence.clear()
+        evidence.begin()
         evidence.add(self._change)
         evidence.add(self._novelty)
         most, none_from = RECURSION * SHARES, EVIDENCE_IS_FULL * UNIT * WEIGHT
         per_evidence = most / (none_from - EVIDENCE_BEGINS * UNIT * WEIGHT)
-        filtered = _shares_of_past(evidence.cells, none_from, per_evidence, most, self._shares)
+        filtered = _shares_of_past(evidence.cells, evidence.cells_before, none_from, per_evidence, most, self._shares)
         result = self._outputs.commit()
         _mix(picture, self._past, flicker, self._shares, self._greys, limits, result)
         return filtered / self._shares.size, result
@@ -242,9 +242,13 @@ def _subtract_surroundings(novelty: Plane) -> None:
                 novelties[i] -= surroundings[i]
 
 
-@kernel(PLANE_IN, *[types.float32] * 3, PLANE, returns=types.intp)
-def _shares_of_past(evidence: Plane, none_from: float, per_evidence: float, most: float, shares: Plane) -> int:
-    """By the strongest evidence in the cell and its neighbours; the number of cells with a share."""
+@kernel(*[PLANE_IN] * 2, *[types.float32] * 3, PLANE, returns=types.intp)
+def _shares_of_past(
+    evidence: Plane, before: Plane, none_from: float, per_evidence: float, most: float, shares: Plane
+) -> int:
+    """By the strongest evidence in the cell and its neighbours, now or in the image before: a line that was there has
+    left its trace in the past. The number of cells with a share.
+    """
     rows, columns = shares.shape
     filtered = 0
     strongest = np.zeros(columns, np.int16)
@@ -253,6 +257,9 @@ def _shares_of_past(evidence: Plane, none_from: float, per_evidence: float, most
         above, here, below = evidence[row - 1], evidence[row], evidence[row + 1]
         for i in range(columns):
             strongest[i] = max(above[i], max(here[i], below[i]))
+        above, here, below = before[row - 1], before[row], before[row + 1]
+        for i in range(columns):
+            strongest[i] = max(strongest[i], max(above[i], max(here[i], below[i])))
         share = shares[row]
         for i in range(BORDER_CELLS, columns - BORDER_CELLS):
             around = max(strongest[i - 1], max(strongest[i], strongest[i + 1]))

@@ -178,6 +178,16 @@ def test_flicker_of_the_whole_picture_does_not_stop_the_filter() -> None:
     assert flickering.report.filtered_share > 0.9 * steady.report.filtered_share > 0.2
 
 
+def test_breathing_does_not_stop_the_filter() -> None:
+    """Broad, slow shading that moves is no wire."""
+    still, breathing = SafeFilter(), SafeFilter()
+    across = np.arange(SIZE)[None, :] / SIZE
+    for i, image in enumerate(_noise(LEARNING + 12)):
+        still.apply(image)
+        breathing.apply(_levels(image + 6 * np.sin(2 * np.pi * across + 0.15 * i)))
+    assert breathing.report.filtered_share > 0.6 * still.report.filtered_share > 0.2
+
+
 def test_what_changes_broadly_is_not_delayed() -> None:
     """A vessel that fills: its middle must follow at once, however soft its border."""
     images = _noise(LEARNING + 3)
