@@ -1,4 +1,4 @@
-"""`cathlink bench --link`: the whole corridor through good and bad paths, one row each."""
+"""`cathlink bench --link`: the whole corridor through good and bad paths, one row each, and the link's CPU."""
 
 import json
 import tempfile
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.bench import WARM_UP_S, free_udp_port, start_corridor
+from daemon.bench_link_cpu import measure_link_cpu
 from daemon.path_relay import PathConditions, PathRelay
 from daemon.status import StatusClient
 
@@ -37,8 +38,13 @@ def run_link_bench(*, seconds: float, save_to: Path) -> int:
             f"{row['units']:>7.0f}{row['lost']:>6.0f}{row['repaired']:>6.0f}{row['fec_percent']:>7.1f}{row['kbps']:>8.0f}",
             flush=True,
         )
+    cpu = measure_link_cpu(seconds)
+    print(
+        f"link processes alone at {cpu['packets_per_s']:.0f} packets/s: {cpu['sender_cpu_percent']:.1f} % of a core "
+        f"at the sender, {cpu['receiver_cpu_percent']:.1f} % at the receiver (medians of {seconds:g} s)"
+    )
     save_to.parent.mkdir(parents=True, exist_ok=True)
-    save_to.write_text(json.dumps(rows, indent=1))
+    save_to.write_text(json.dumps({"paths": rows, "cpu": cpu}, indent=1))
     print(f"saved to {save_to}")
     return 0
 
