@@ -64,7 +64,7 @@ class _LinkProcess:
 
 
 def measure_link_cpu(seconds: float) -> dict[str, float]:
-    """Medians over the seconds (at least three): CPU in per cent of a core at each end, packets a second; units lost in all.
+    """Medians over the seconds (at least three): CPU in per cent of a core, packets a second; units lost in all.
 
     Raises CathlinkError when the link does not come up.
     """
