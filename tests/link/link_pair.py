@@ -132,6 +132,7 @@ class LinkPair:
         self._drift_ppm, self._heartbeat_ns = drift_ppm, heartbeat_ns
         self._next_heartbeat_ns = START_NS
         self._heartbeats = 0
+        self._receiver_origin_ns = RECEIVER_ORIGIN_NS
         self.encoder = Encoder(image_rate_hz, unit_bytes, random.Random(seed), bitrate_bps)
         self.sender_address = SENDER_ADDRESS  # as the receiver sees it
         self.carries: Callable[[str, bytes], bool] = lambda end, datagram: True  # False: this one is lost
@@ -159,10 +160,10 @@ class LinkPair:
         )
         self.encoder.wants_idr = True
 
-    def restart_receiver(self) -> None:
-        """Power-cycled: it knows nothing of before, and its clock begins anew."""
-        elapsed_ns = self.now_ns - START_NS
-        clock = Drifting(RECEIVER_ORIGIN_NS - 7 * elapsed_ns, self._drift_ppm)
+    def restart_receiver(self, clock_jump_ns: int = 0) -> None:
+        """Power-cycled: it knows nothing of before, and its clock may begin anew."""
+        self._receiver_origin_ns += clock_jump_ns
+        clock = Drifting(self._receiver_origin_ns, self._drift_ppm)
         local_ns = clock.local_ns(self.now_ns)
         self._receiver = Watched(receiver_endpoint(RECEIVER_IDENTITY, SENDER, now_ns=local_ns), clock, self.now_ns)
 

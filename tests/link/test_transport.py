@@ -180,6 +180,29 @@ def test_replayed_packets_move_no_address() -> None:
     assert pair.strays == []
 
 
+def test_a_packet_that_was_overtaken_moves_no_address_back() -> None:
+    """Sent before the change of address, and on its way for longer."""
+    pair = LinkPair(forward=RTT_20)
+    pair.run(500 * MS)
+    held: list[bytes] = []
+
+    def carries(end: str, datagram: bytes) -> bool:
+        if end == "sender" and len(held) < 8:
+            held.append(datagram)
+            return False
+        return True
+
+    pair.carries = carries
+    pair.run(50 * MS)
+    pair.sender_address = moved = (SENDER_ADDRESS[0], 50_000)
+    pair.run(200 * MS)
+    for datagram in held:
+        pair.receiver.receive_datagram(datagram, SENDER_ADDRESS, pair.receiver_ns)
+        assert pair.receiver.transport.peer_address == moved
+    assert pair.receiver.transport.address_changes == 1
+    assert pair.receiver.transport.not_authentic == 0  # they are good packets, only late
+
+
 def test_an_unconfirmed_address_gets_three_times_what_it_sent_at_most() -> None:
     """Somebody on the path sends packets on from a victim's address, and cuts the sender off."""
     pair = LinkPair(forward=RTT_20)
