@@ -16,6 +16,8 @@ from daemon.link.rtp import FrameExtension, RtpPacket
 from daemon.states import SourceState
 from hw.encoders import X264Encoder
 from hw.ports import EncoderSettings
+from tests.link.link_pair import LinkPair
+from tests.link.path_model import MS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "wire-format.md"
 VIDEO_SSRC, RTX_SSRC, REPAIR_SSRC = 0x11111111, 0x22222222, 0x33333333
@@ -121,12 +123,12 @@ def test_the_documented_packets_are_read_and_repaired() -> None:
 RTP_PORT, RTCP_PORT = 5004, 5005
 
 
-def write_pcap(path: Path, datagrams: list[tuple[int, bytes]]) -> None:
+def write_pcap(path: Path, datagrams: list[tuple[int, bytes]], from_port: int = RTP_PORT) -> None:
     """(UDP port, payload) as raw IPv4 packets (link type 101)."""
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
         for port, payload in datagrams:
-            udp = struct.pack("!HHHH", RTP_PORT, port, 8 + len(payload), 0) + payload
+            udp = struct.pack("!HHHH", from_port, port, 8 + len(payload), 0) + payload
             addresses = bytes([192, 0, 2, 1, 192, 0, 2, 2])
             packet = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + addresses + udp
             file.write(struct.pack("<IIII", 0, 0, len(packet), len(packet)) + packet)
@@ -200,3 +202,24 @@ def test_tshark_sees_the_rtcp_messages(tmp_path: Path) -> None:
     first, following = dissect(pcap, "rtcp.rtpfb.nack_pid", "rtcp.rtpfb.nack_blp")[1]
     assert (first.split(",")[0], following) == ("65535", "0x0001")  # tshark adds the packets of the bitmap to the first
     assert dissect(pcap, "rtcp.length_check") == [["1"]] * len(names)
+
+
+def test_tshark_tells_the_datagrams_of_a_sealed_link_apart(tmp_path: Path) -> None:
+    """The content is sealed, but a capture of a real link shows handshake, media and control."""
+    pair = LinkPair(forward={"delay_ns": 5 * MS})
+    sealed: list[bytes] = []
+
+    def carries(end: str, datagram: bytes) -> bool:
+        sealed.append(datagram)
+        return True
+
+    pair.carries = carries
+    pair.run(300 * MS)
+    pcap = tmp_path / "link.pcap"
+    write_pcap(pcap, [(47000, datagram) for datagram in sealed], from_port=47000)
+    command = ["tshark", "-n", "-r", str(pcap), "-d", "udp.port==47000,dtls", "-T", "fields", "-e", "frame.protocols"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    kinds = {"dtls": rtp.DatagramKind.DTLS, "rtp": rtp.DatagramKind.RTP, "rtcp": rtp.DatagramKind.RTCP}
+    seen = [max(kinds, key=protocols.rfind) for protocols in output.splitlines()]
+    assert [kinds[name] for name in seen] == [rtp.datagram_kind(datagram) for datagram in sealed]
+    assert set(seen) == set(kinds)
