@@ -3,11 +3,13 @@
 A block has n source symbols, all of one size: a payload's length (2 bytes), the payload, zeros. Any n of its n + k
 symbols give back the rest. docs/wire-format.md has the construction, for those who write a receiver of their own.
 
-The arithmetic is in `fec_kernels`, which takes a quarter of a second to load, more than all else of the link process:
-so it is loaded at the first use, or by `warm`, and a link that was killed shakes hands again meanwhile.
+The arithmetic is in `fec_kernels`, which takes a quarter of a second to load, more than all else of the link process.
+So it is loaded at the first use, by `warm`, or by `warm_beside` the work of a link that has just started: that one goes
+without repair symbols, on retransmission alone, rather than that it waits.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
 
@@ -28,6 +30,8 @@ _BURST_LENGTH_STEP = 0.25
 _MAX_LOSS_RATE = 0.9
 _MAX_BURST_LENGTH = 50.0
 
+_is_warming_beside = threading.Event()
+
 
 class FecError(CathlinkError):
     """A block cannot be completed: too few symbols so far, or symbols that do not fit together."""
@@ -35,6 +39,8 @@ class FecError(CathlinkError):
 
 def repair_symbols(payloads: Sequence[bytes], repair_count: int) -> list[bytes]:
     """The payloads of `repair_count` repair packets for a block of source payloads."""
+    if repair_count == 0:
+        return []
     return [row.tobytes() for row in encode_repair(_source_symbols(payloads), repair_count)]
 
 
@@ -114,7 +120,10 @@ def repair_count(source_count: int, loss_rate: float, residual_target: float, bu
     enters it such that the share of lost packets is `loss_rate`; the packets of a block are consecutive. A burst length
     up to 1 / (1 - loss_rate), that of independent losses, gives the binomial distribution. Rates are rounded up to
     steps of 0.0025, burst lengths to the nearest 0.25: what measuring adds to a length of 1 must not cost symbols.
+    None while `warm_beside` is at work.
     """
+    if _is_warming_beside.is_set():
+        return 0
     return _repair_count(
         source_count,
         ceil(min(max(loss_rate, 0.0), _MAX_LOSS_RATE) / _LOSS_RATE_STEP - 1e-9),
@@ -127,7 +136,21 @@ def warm() -> None:
     """Compile the kernels, or load them from the cache, so that the first block is not late."""
     [payload] = recover_payloads([None], list(enumerate(repair_symbols([b"warm"], 1))))
     assert payload == b"warm"
-    repair_count(1, 0.01, 1e-3)
+    _repair_count(1, 4, 4, 1e-3)
+
+
+def warm_beside(then: Callable[[], object]) -> None:
+    """`warm`, and `then`, in a thread of its own."""
+
+    def load() -> None:
+        try:
+            warm()
+        finally:
+            _is_warming_beside.clear()
+        then()
+
+    _is_warming_beside.set()
+    threading.Thread(target=load, name="kernels", daemon=True).start()
 
 
 @lru_cache(maxsize=8192)

@@ -6,7 +6,6 @@ interpreter lock.
 
 import logging
 import select
-import threading
 import time
 from pathlib import Path
 
@@ -46,7 +45,7 @@ NANOSECONDS = 1_000_000_000
 
 def run_link(config: Config, supervision: Supervision, video: Channel[ToLink]) -> None:
     """The link process of either end; returns when it is told to stop. Raises CathlinkError for a wrong config."""
-    threading.Thread(target=_load_kernels, name="kernels", daemon=True).start()
+    fec.warm_beside(then=release_compiler_text)
     identity = Identity.load(
         Path(config.identity.certificate), Path(config.identity.key), Path(config.identity.authority)
     )
@@ -56,12 +55,6 @@ def run_link(config: Config, supervision: Supervision, video: Channel[ToLink]) -
     else:
         link = _ReceiverLink(config, identity, supervision, video)
     link.run()
-
-
-def _load_kernels() -> None:
-    """Beside the handshake, for a link that was killed to be back the sooner; who needs them earlier waits for them."""
-    fec.warm()
-    release_compiler_text()
 
 
 class _Link:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import threading
 from math import comb
 
 import numpy as np
@@ -151,6 +152,17 @@ def test_kernels_are_compiled_once_whatever_the_array_looks_like() -> None:
     recover(damaged, np.array([True, True, False, False, False, True]), [(i, row) for i, row in enumerate(expected)])
     assert np.array_equal(damaged, sources)
     assert len(fec_kernels.multiply.signatures) == len(fec_kernels.inverse.signatures) == 1
+
+
+def test_while_kernels_load_beside_the_work_nothing_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end, is_done = threading.Event(), threading.Event()
+    monkeypatch.setattr(fec, "warm", lambda: may_end.wait(10))
+    fec.warm_beside(then=is_done.set)
+    assert repair_count(20, 0.05, 1e-3) == 0
+    assert repair_symbols([b"payload"] * 20, 0) == []
+    may_end.set()
+    assert is_done.wait(10)
+    assert repair_count(20, 0.05, 1e-3) > 0
 
 
 def binomial_excess(packets: int, most: int, loss_rate: float) -> float:
