@@ -31,8 +31,8 @@ from daemon.link.srtp import KEY_BYTES, SALT_BYTES, SrtpKeys
 from provisioning.identity import Identity, dns_names
 
 HELLO_REPEAT_NS: Final = 100_000_000  # of a hello that nobody answers: the peer may be coming up at this moment
-FIRST_REPEAT_NS: Final = 250_000_000
-LONGEST_REPEAT_NS: Final = 1_000_000_000
+FIRST_REPEAT_NS: Final = 120_000_000
+LONGEST_REPEAT_NS: Final = 500_000_000
 # Repeats that a peer asks for are at least this far apart.
 REPEAT_GAP_NS: Final = 50_000_000
 HANDSHAKE_LIMIT_NS: Final = 10_000_000_000
@@ -127,6 +127,11 @@ class DtlsAssociation:
             return False
         self._advance(now_ns, split_records(hello))
         return True
+
+    @property
+    def is_answered(self) -> bool:
+        """The peer has said something in the handshake."""
+        return bool(self._answered)
 
     @property
     def next_timer_ns(self) -> int | None:

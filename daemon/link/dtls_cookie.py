@@ -19,7 +19,7 @@ _CLIENT_HELLO: Final = 1
 _HELLO_VERIFY_REQUEST: Final = 3
 _HANDSHAKE_HEADER_BYTES: Final = 12
 _BODY: Final = RECORD_HEADER_BYTES + _HANDSHAKE_HEADER_BYTES
-_RANDOM: Final = slice(_BODY + 2, _BODY + 34)
+HELLO_RANDOM: Final = slice(_BODY + 2, _BODY + 34)
 # The version in a HelloVerifyRequest means nothing and is that of DTLS 1.0 (RFC 6347 section 4.2.1).
 _VERSION: Final = b"\xfe\xff"
 
@@ -39,7 +39,7 @@ class CookieGate:
         if not cookie:
             return None
         period = now_ns // COOKIE_LIFETIME_NS
-        random = datagram[_RANDOM]
+        random = datagram[HELLO_RANDOM]
         for candidate in (period, period - 1):
             if hmac.compare_digest(cookie, self._cookie(address, random, candidate)):
                 return cookie
@@ -49,7 +49,7 @@ class CookieGate:
         """The HelloVerifyRequest that answers a ClientHello, or None when `datagram` is no ClientHello."""
         if _hello_cookie(datagram) is None:
             return None
-        cookie = self._cookie(address, datagram[_RANDOM], now_ns // COOKIE_LIFETIME_NS)
+        cookie = self._cookie(address, datagram[HELLO_RANDOM], now_ns // COOKIE_LIFETIME_NS)
         body = _VERSION + bytes([len(cookie)]) + cookie
         length = len(body).to_bytes(3)
         message_sequence, fragment_offset = bytes(2), bytes(3)
@@ -82,7 +82,7 @@ def _hello_cookie(datagram: bytes) -> bytes | None:
         or datagram[22:25] != length
     ):
         return None
-    session_end = _RANDOM.stop + 1 + datagram[_RANDOM.stop]
+    session_end = HELLO_RANDOM.stop + 1 + datagram[HELLO_RANDOM.stop]
     if session_end >= len(datagram):
         return None
     cookie_end = session_end + 1 + datagram[session_end]

@@ -17,6 +17,7 @@ import logging
 from dataclasses import dataclass, field
 
 from daemon.link.dtls import DtlsAssociation, DtlsListener, DtlsState
+from daemon.link.dtls_cookie import HELLO_RANDOM
 from daemon.link.rtp import DatagramKind, datagram_kind, sequence_delta
 from daemon.link.srtp import RTCP_SEAL_BYTES, SEAL_BYTES, SrtpSession
 from provisioning.identity import Identity
@@ -29,7 +30,8 @@ HANDSHAKES_AT_ONCE = 8
 HANDSHAKES_PER_HOST = 3
 HANDSHAKE_UNDISTURBED_NS = 500_000_000  # before another one of its host may take its place: ten round trips of 50 ms
 HANDSHAKE_LIMIT_NS = 10_000_000_000
-HELLO_AGAIN_NS = 1_500_000_000  # a client's handshake without answer is begun anew after this
+HELLO_AGAIN_NS = 1_500_000_000  # a client's handshake without answer is begun anew after this, ...
+ANSWERED_AGAIN_NS = 4_000_000_000  # ... one that had an answer after this: what answers the old would break the new
 REFUSED_KEPT_NS = 1_500_000_000  # long enough to repeat the alert
 RETRY_AFTER_REFUSAL_NS = 1_000_000_000
 SILENCE_BEFORE_HANDSHAKE_NS = 400_000_000
@@ -43,6 +45,7 @@ FOREVER_NS = 1 << 62
 class _Handshake:
     association: DtlsAssociation
     started_ns: int
+    hello_random: bytes = b""  # at the server: of the hello that began it
     refused_ns: int | None = None
 
 
@@ -157,23 +160,21 @@ class SecureTransport:
     def _receive_dtls(self, datagram: bytes, address: Address, now_ns: int) -> None:
         handshake = self._handshakes.get(address)
         is_hello = _is_client_hello(datagram)
-        if handshake is not None and not (is_hello and not self._is_client and handshake.started_ns != now_ns):
+        begins = is_hello and not self._is_client and (handshake is None or handshake.hello_random != _random(datagram))
+        if handshake is not None and not begins:
             handshake.association.receive(datagram, now_ns)
             self._drain(handshake.association, address)
             self._judge(address, handshake, now_ns)
             return
-        if not self._is_client and is_hello:
+        if begins:
             if not self._make_room(address, now_ns):
                 return
             association = self._listener.receive(datagram, address, now_ns)
             self.outbox += [(reply, address) for reply in self._listener.datagrams_to_send()]
             if association is not None:
-                handshake = self._handshakes[address] = _Handshake(association, now_ns)
+                handshake = self._handshakes[address] = _Handshake(association, now_ns, _random(datagram))
                 self._drain(association, address)
                 self._judge(address, handshake, now_ns)
-            elif handshake is not None:  # a repeated hello of the handshake that is under way
-                handshake.association.receive(datagram, now_ns)
-                self._drain(handshake.association, address)
             return
         for session in (self._upcoming, self._current):
             if session is not None and address == self.peer_address:
@@ -251,7 +252,9 @@ class SecureTransport:
             self._start_handshake(now_ns)
 
     def _judge_age(self, address: Address, handshake: _Handshake, now_ns: int) -> None:
-        limit_ns = HELLO_AGAIN_NS if self._is_client else HANDSHAKE_LIMIT_NS
+        limit_ns = HANDSHAKE_LIMIT_NS
+        if self._is_client:
+            limit_ns = ANSWERED_AGAIN_NS if handshake.association.is_answered else HELLO_AGAIN_NS
         since_ns = handshake.started_ns
         if handshake.refused_ns is not None:
             limit_ns, since_ns = REFUSED_KEPT_NS, handshake.refused_ns
@@ -324,3 +327,8 @@ def _host(address: Address) -> str:
 def _is_client_hello(datagram: bytes) -> bool:
     """A plaintext handshake record that begins with a ClientHello (RFC 6347, section 4)."""
     return len(datagram) > 13 and datagram[0] == 22 and datagram[3:5] == b"\0\0" and datagram[13] == 1
+
+
+def _random(hello: bytes) -> bytes:
+    """A hello that is repeated has the same; two flights of answers to one hello would not fit together."""
+    return hello[HELLO_RANDOM]

@@ -120,6 +120,25 @@ def test_a_host_that_failed_before_may_try_again() -> None:
     assert pair.receiver.transport.is_established
 
 
+def test_a_repeated_hello_is_answered_by_the_handshake_that_it_began() -> None:
+    """Another one would answer with other keys: parts of two answers, put together, fail at the client."""
+    pair = LinkPair(forward=RTT_20)
+    pair.encoder.is_running = False
+    begun: list[object] = []
+
+    def carries(end: str, datagram: bytes) -> bool:
+        begun.extend(handshake.association for handshake in pair.receiver.transport._handshakes.values())
+        return end == "sender" or len(datagram) < 300  # the challenge passes, the server's flight does not
+
+    pair.carries = carries
+    pair.run(1 * S)
+    assert len(begun) > 3
+    assert len(set(map(id, begun))) == 1
+    pair.carries = lambda end, datagram: True
+    pair.run(1 * S)
+    assert pair.sender.transport.is_established
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 1 << 30))
 def test_a_flood_of_garbage_changes_nothing(seed: int) -> None:
