@@ -2,8 +2,6 @@
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,6 +14,7 @@ from daemon.picture.layout import Landmark, Layout, LayoutBook
 from daemon.picture.layout_file import save_layouts
 from daemon.picture.noise_curve import IMAGES_NEEDED
 from hw.ports import GrayPicture
+from tests.conftest import write_gray_clip
 
 WIDTH, HEIGHT = 128, 96
 IMAGES = 12
@@ -23,21 +22,6 @@ REPEATS = 4
 RATE_HZ = 60
 NAME = Area(60, 4, 60, 12)
 WORDS = Area(4, 4, 40, 12)
-
-WriteClip = Callable[..., Path]
-
-
-def write(path: Path, pictures: Sequence[GrayPicture], rate_hz: int = RATE_HZ) -> Path:
-    with av.open(f"file:{path}", "w", format="matroska") as container:
-        stream = container.add_stream("ffv1", rate=rate_hz)
-        stream.height, stream.width = pictures[0].shape
-        stream.pix_fmt, stream.time_base = "gray", Fraction(1, rate_hz)
-        for n, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="gray")
-            frame.pts, frame.time_base = n, Fraction(1, rate_hz)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 def read(path: Path) -> tuple[list[GrayPicture], list[int]]:
@@ -62,7 +46,7 @@ def images() -> list[GrayPicture]:
 
 @pytest.fixture
 def clip(tmp_path: Path, images: list[GrayPicture]) -> Path:
-    return write(tmp_path / "in.mkv", [image for image in images for _ in range(REPEATS)])
+    return write_gray_clip(tmp_path / "in.mkv", [image for image in images for _ in range(REPEATS)], RATE_HZ)
 
 
 @pytest.fixture
@@ -123,7 +107,7 @@ def test_interlaced_frames_become_whole_images(tmp_path: Path, images: list[Gray
         changing = after.copy()
         changing[::2] = before[::2]  # the image changes between the fields
         woven += [changing, after]
-    clip = write(tmp_path / "woven.mkv", woven)
+    clip = write_gray_clip(tmp_path / "woven.mkv", woven, RATE_HZ)
     _, out, _ = process(clip, "--stage", "masked", "--layout", "none", "--interlaced")
     whole = read(out)[0]
     assert all(any(np.array_equal(picture, image) for image in smooth) for picture in whole[1:])
@@ -140,7 +124,7 @@ def test_no_identity_is_said_aloud_and_recorded(clip: Path, images: list[GrayPic
 def test_the_safe_filter_is_applied_and_what_it_did_is_recorded(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     made = [np.clip(random.normal(120, 4, (128, 128)), 0, 255).astype(np.uint8) for _ in range(IMAGES)]
-    clip = write(tmp_path / "in.mkv", made)
+    clip = write_gray_clip(tmp_path / "in.mkv", made, RATE_HZ)
     _, out, stats = process(clip, "--stage", "filtered", "--layout", "none")
     assert (stats["filter"], stats["filter_images"]) == ("off", {})
     np.testing.assert_array_equal(read(out)[0], made)
