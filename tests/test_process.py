@@ -157,7 +157,8 @@ def test_without_a_layout_nothing_is_done(clip: Path, capsys: pytest.CaptureFixt
 def test_a_screen_that_no_layout_knows_is_a_fault(
     tmp_path: Path, layout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = write(tmp_path / "other.mkv", [np.full((HEIGHT, WIDTH), 90, np.uint8)] * 3)
+    blank = [np.full((HEIGHT, WIDTH), 90, np.uint8)] * 3
+    other = write_gray_clip(tmp_path / "other.mkv", blank, RATE_HZ)
     code, line = refused(capsys, str(other), str(tmp_path / "o.mkv"), "--stage", "masked", "--layout", str(layout))
     assert code == 1
     assert "nothing was let through" in line
