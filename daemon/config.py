@@ -137,7 +137,8 @@ def _check(path: Path, config: Config) -> None:
     else:
         needed = {"link.listen": config.link.listen}
         capture = {"capture.device": config.capture.device, "capture.layout": config.capture.layout}
-        unwanted = {"link.peer": config.link.peer} | capture
+        picture = {"picture.filter": "" if config.picture.filter is FilterChoice.OFF else config.picture.filter}
+        unwanted = {"link.peer": config.link.peer} | capture | picture
     for key, value in needed.items():
         if not value:
             raise ConfigError(f"{path}: {key}: missing", f"a {config.role} needs it")

@@ -313,8 +313,15 @@ class SenderVideo:
                 "images_dropped": float(self._images.drops),
                 "link_pipe_drops": float(self._link.drops),
                 "target_kbps": self._order.bitrate_bps / 1000,
+                **self._filter_figures(),
                 **self._encode_time.figures("encode"),
                 **self._captured_to_encoded.figures("captured_to_encoded"),
             }
             frames, images = watch.frames, watch.images
             self._supervision.report(Statistics("video", figures))
+
+    def _filter_figures(self) -> dict[str, float]:
+        if self._filter is None:
+            return {}
+        report = self._filter.report
+        return {"filtered_share": report.filtered_share, "noise_levels": report.typical_sigma_levels}

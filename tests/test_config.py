@@ -95,6 +95,8 @@ def test_the_last_override_wins(config_path: Path) -> None:
         ("link.peer=127.0.0.1:5", ["link.peer: a receiver does not use it", "remove it"]),
         ("capture.device=phantom:64x64", ["capture.device: a receiver does not use it"]),
         ("capture.layout=layout.toml", ["capture.layout: a receiver does not use it"]),
+        ("picture.filter=safe", ["picture.filter: a receiver does not use it"]),
+        ("picture.filter=strong", ["picture.filter: ", "strong"]),
         ("encoder=3", ["encoder: "]),
     ],
 )

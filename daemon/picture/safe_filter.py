@@ -56,7 +56,6 @@ class FilterReport:
     cause: str = ""
     typical_sigma_levels: float = 0.0
     filtered_share: float = 0.0  # of the picture's cells, in which the past has any part
-    flicker_levels: float = 0.0  # how much brighter the whole picture is than the one before
 
 
 class SafeFilter:
@@ -87,14 +86,14 @@ class SafeFilter:
         cause = self._reason_to_step_aside(picture)
         if cause:
             self._memory = None
-            self.report = FilterReport(FilterState.SUSPENDED, cause, self.noise.typical_sigma, 0.0, flicker)
+            self.report = FilterReport(FilterState.SUSPENDED, cause, self.noise.typical_sigma)
             return picture
         if self._memory is None or abs(flicker) > LARGEST_FLICKER:
             self._memory = _Memory(picture)
             share, result = 0.0, picture
         else:
             share, result = self._memory.mix(picture, self.noise, flicker)
-        self.report = FilterReport(FilterState.ON, "", self.noise.typical_sigma, share, flicker)
+        self.report = FilterReport(FilterState.ON, "", self.noise.typical_sigma, share)
         return result
 
     def _reason_to_step_aside(self, picture: GrayPicture) -> str:
