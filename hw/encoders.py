@@ -12,15 +12,13 @@ spent where the noise is; little deblocking; and a finer quantiser on the blocks
 """
 
 import ctypes
-from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
-from struct import Struct
 
 import av
 import av.error
 import av.filter
 import numpy as np
+import numpy.typing as npt
 from av.sidedata.sidedata import SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -121,15 +119,17 @@ class X264Encoder:
         self._regions = None
 
 
+# AVRegionOfInterest, seven 32-bit integers: its size, top, bottom, left, right, and a quantiser offset as a fraction.
+_SLOT_FIELDS = 7
+_SIZE, _EDGES, _NUMERATOR, _DENOMINATOR = 0, slice(1, 5), 5, 6
+
+
 class _RegionFrame:
     """One video frame that carries regions of interest; see docs/decisions/0007-regions-through-side-data.md.
 
     PyAV gives a frame side data only through a filter, so the frame comes out of a chain of `addroi` filters, with a
     slot for each rectangle. Slots and pixels are then written anew for each picture.
     """
-
-    _SLOT = Struct("=Iiiiiii")  # AVRegionOfInterest: its size, top, bottom, left, right, quantiser offset (a fraction)
-    _QP_OFFSET = (-FINER_QP, QP_RANGE)
 
     def __init__(self, width: int, height: int) -> None:
         graph = av.filter.Graph()
@@ -150,25 +150,25 @@ class _RegionFrame:
         assert isinstance(frame, VideoFrame)
         self._frame = frame
         self._slots: SideData = frame.side_data["REGIONS_OF_INTEREST"]  # type: ignore[typeddict-item]
-        assert self._slots.buffer_size == FINER_RECTANGLES * self._SLOT.size
+        assert self._slots.buffer_size == FINER_RECTANGLES * _SLOT_FIELDS * np.dtype(np.int32).itemsize
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         self._pixels = rows[:height, :width]
 
     def fill(self, picture: GrayPicture, finer: BlockMask) -> VideoFrame:
         np.copyto(self._pixels, picture)
-        slots = bytearray()
-        for top, bottom, left, right in islice(_rectangles(finer), FINER_RECTANGLES):
-            slots += self._SLOT.pack(self._SLOT.size, top, bottom, left, right, *self._QP_OFFSET)
-        while len(slots) < self._slots.buffer_size:
-            slots += self._SLOT.pack(self._SLOT.size, 0, 0, 0, 0, 0, 1)
-        ctypes.memmove(self._slots.buffer_ptr, bytes(slots), self._slots.buffer_size)
+        slots = np.zeros((FINER_RECTANGLES, _SLOT_FIELDS), np.int32)
+        slots[:, _SIZE], slots[:, _DENOMINATOR] = slots.strides[0], QP_RANGE
+        rectangles = _rectangles(finer)[:FINER_RECTANGLES]
+        slots[: len(rectangles), _EDGES] = rectangles
+        slots[: len(rectangles), _NUMERATOR] = -FINER_QP
+        ctypes.memmove(self._slots.buffer_ptr, slots.ctypes.data, slots.nbytes)
         return self._frame
 
 
-def _rectangles(blocks: BlockMask) -> Iterator[tuple[int, int, int, int]]:
-    """(top, bottom, left, right) in pixels of each row of neighbouring blocks."""
-    for row, line in enumerate(blocks):
-        edges = np.flatnonzero(np.diff(line, prepend=False, append=False))
-        for left, right in edges.reshape(-1, 2):
-            yield row * MACROBLOCK, (row + 1) * MACROBLOCK, int(left) * MACROBLOCK, int(right) * MACROBLOCK
+def _rectangles(blocks: BlockMask) -> npt.NDArray[np.int64]:
+    """Top, bottom, left, right in pixels of each row of neighbouring blocks; shape (rectangles, 4)."""
+    framed = np.pad(blocks, ((0, 0), (1, 1)))
+    rows, edges = np.nonzero(framed[:, 1:] != framed[:, :-1])
+    top, left, right = rows[::2], edges[::2], edges[1::2]
+    return np.stack([top, top + 1, left, right], axis=1) * MACROBLOCK
