@@ -75,11 +75,11 @@ class Assembly:
         """Mean time between its packets so far."""
         return (self.last_arrival_ns - self.known_since_ns) // max(1, self.packets - 1)
 
-    @property
-    def first_sequence(self) -> int | None:
-        """Of the first source packet, when a source packet of the first block has come."""
+    def follow(self, sequence: int) -> None:
+        """Its first source packet has the number `sequence`: so those can be asked for when none of them came."""
         block = self._blocks[0]
-        return block.first_sequence if block else None
+        if block is not None and block.first_sequence is None:
+            block.first_sequence = sequence
 
     @property
     def end_sequence(self) -> int | None:

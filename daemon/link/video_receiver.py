@@ -261,6 +261,8 @@ class VideoReceiver:
             idle_ns = min(max(IDLE_IS_TAIL_NS, IDLE_SPACINGS * assembly.spacing_ns), LONGEST_IDLE_NS)
             if assembly.tail_ns is None and now_ns - assembly.last_arrival_ns > idle_ns + self._reorder_ns:
                 assembly.tail_ns = assembly.last_arrival_ns
+            if assembly.frame_id == self._expected and self._delivered_end is not None:
+                assembly.follow(self._delivered_end)
             missing, ranges = assembly.missing()
             owned += ranges
             if assembly.is_complete or assembly.tail_ns is None or (self._expected is None and not assembly.is_idr):

@@ -95,6 +95,16 @@ def test_it_asks_for_what_repair_symbols_do_not_cover_until_it_comes() -> None:
     assert studio.poll(RTT_NS) == ((), False)
 
 
+def test_it_asks_at_once_though_no_source_packet_came_but_a_repair_symbol() -> None:
+    studio = Studio()
+    studio.receive(studio.unit(1, is_idr=True))
+    packets = studio.unit(2)
+    sources, repairs = [p for p in packets if is_source(p)], [p for p in packets if not is_source(p)]
+    studio.receive(repairs)
+    asked, _ = studio.poll(NACK_AFTER_TAIL_NS)
+    assert asked == tuple(p.sequence_number for p in sources[: len(sources) - len(repairs)])
+
+
 def test_repeated_requests_are_answered_once_a_round_trip() -> None:
     studio = Studio()
     packets = [p for p in studio.unit(1, is_idr=True) if is_source(p)]
