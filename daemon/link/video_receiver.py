@@ -25,7 +25,7 @@ MAX_DEADLINE_NS = 250_000_000
 DEADLINE_RTTS = 3
 DEADLINE_BESIDES_RTTS_NS = 60_000_000
 NACK_AFTER_TAIL_NS = 300_000  # besides the reordering seen; a repair symbol may still be on its way
-NACK_AGAIN_NS = 4_000_000  # until it comes: on the way back losses come in bursts too, and the sender answers once
+NACK_AGAIN_NS = 4_000_000  # or a tenth of the round trip, until it comes: requests get lost too; one is answered
 IDLE_IS_TAIL_NS = 2_000_000  # no packet for this long, or for IDLE_SPACINGS of the train's own spacing: it is through
 IDLE_SPACINGS = 3
 LONGEST_IDLE_NS = 25_000_000
@@ -240,7 +240,7 @@ class VideoReceiver:
         """(16-bit sequence numbers to ask for again, whether to ask for an IDR)."""
         deadline_ns = min(max(DEADLINE_RTTS * rtt_ns + DEADLINE_BESIDES_RTTS_NS, MIN_DEADLINE_NS), MAX_DEADLINE_NS)
         self._judge_deadlines(now_ns, deadline_ns)
-        nacks = self._nacks(now_ns) if self._assemblies else ()
+        nacks = self._nacks(now_ns, max(NACK_AGAIN_NS, rtt_ns // 10)) if self._assemblies else ()
         return nacks, self._pli_due(now_ns, rtt_ns)
 
     def _judge_deadlines(self, now_ns: int, deadline_ns: int) -> None:
@@ -253,7 +253,7 @@ class VideoReceiver:
             for frame_id in [a.frame_id for a in self._assemblies.values() if now_ns - a.known_since_ns > deadline_ns]:
                 del self._assemblies[frame_id]
 
-    def _nacks(self, now_ns: int) -> tuple[int, ...]:
+    def _nacks(self, now_ns: int, again_after_ns: int) -> tuple[int, ...]:
         wanted: list[int] = []
         owned: list[range] = []
         after_tail_ns = NACK_AFTER_TAIL_NS + int(self._reorder_ns)
@@ -270,11 +270,11 @@ class VideoReceiver:
             if now_ns >= (assembly.next_nack_ns or assembly.tail_ns + after_tail_ns):
                 wanted += missing
                 self.nacked_packets += len(missing) if assembly.next_nack_ns is None else 0
-                assembly.next_nack_ns = now_ns + NACK_AGAIN_NS
-        wanted += self._unowned_missing(owned, now_ns, after_tail_ns)
+                assembly.next_nack_ns = now_ns + again_after_ns
+        wanted += self._unowned_missing(owned, now_ns, after_tail_ns, again_after_ns)
         return tuple(sequence & 0xFFFF for sequence in wanted)
 
-    def _unowned_missing(self, owned: list[range], now_ns: int, after_ns: int) -> list[int]:
+    def _unowned_missing(self, owned: list[range], now_ns: int, after_ns: int, again_after_ns: int) -> list[int]:
         """Missing source packets of units or blocks of which no source packet came."""
         if self._delivered_end is None or self._expected is None:
             return []
@@ -290,7 +290,7 @@ class VideoReceiver:
             self._unowned_nack_ns = now_ns + after_ns
         if now_ns < self._unowned_nack_ns:
             return []
-        self._unowned_nack_ns = now_ns + NACK_AGAIN_NS
+        self._unowned_nack_ns = now_ns + again_after_ns
         return absent
 
     def _pli_due(self, now_ns: int, rtt_ns: int) -> bool:
