@@ -74,10 +74,3 @@ def test_an_idr_is_no_larger_than_the_others() -> None:
     encode(encoder, noise(10))
     units = [encoder.encode(picture, force_idr=index == 5).data for index, picture in enumerate(noise(10))]
     assert len(units[5]) < 1.5 * np.mean([len(unit) for unit in units])
-
-
-def test_another_scene_is_no_reason_for_an_idr() -> None:
-    encoder = opened()
-    encode(encoder, noise(4))
-    ramp = np.tile(np.linspace(0, 255, WIDTH), (HEIGHT, 1)).astype(np.uint8)
-    assert not any(unit.is_idr for unit in encode(encoder, [ramp, 255 - ramp]))

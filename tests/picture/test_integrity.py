@@ -51,6 +51,14 @@ def with_block(picture: GrayPicture, value: int) -> GrayPicture:
     return changed
 
 
+def with_bright_and_dark(picture: GrayPicture) -> GrayPicture:
+    """Two neighbouring blocks, wrong by as much up as down: the mean of their cell stays."""
+    changed = picture.copy()
+    changed[192:208, 64:80] += 50
+    changed[192:208, 80:96] -= 50
+    return changed
+
+
 def reference_doubt(sent: GrayPicture, decoded: GrayPicture) -> str:
     reference = parse_features(serialize_features(features_of(block_content(sent))))
     return doubt(reference, features_of(block_content(decoded)))
@@ -79,6 +87,7 @@ def test_coding_is_no_fault(bitrate_bps: int) -> None:
         pytest.param(lambda picture: np.roll(picture, -8, 0), "not the picture", id="shifted down"),
         pytest.param(lambda picture: with_block(picture, 0), "", id="a black block"),
         pytest.param(lambda picture: with_block(picture, 255), "", id="a white block"),
+        pytest.param(with_bright_and_dark, "a part of the picture is wrong", id="a bright and a dark block"),
         pytest.param(lambda picture: blurred(picture, 4), "thin lines", id="smoothed"),
         pytest.param(lambda picture: scene(wires=False), "thin lines", id="without its wires"),
         pytest.param(lambda picture: np.zeros_like(picture), "not the picture", id="black"),
