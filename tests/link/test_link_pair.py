@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.link.rtcp import Nack
 from daemon.link.rtp import MAX_VIDEO_PAYLOAD_BYTES
 from tests.link.link_pair import SENDER_ADDRESS, START_NS, LinkPair
 from tests.link.path_model import MS, S, bursty_loss
@@ -191,6 +192,31 @@ def test_new_keys_leave_no_gap_whatever_datagram_of_the_handshake_is_lost() -> N
         assert pair.receiver.video.units_lost == 0, lost
         assert len(pair.arrivals) >= 86, lost
         assert pair.latencies_ms()[-1] < 15, lost
+
+
+@pytest.mark.parametrize(
+    ("capacity_bps", "burst_packets", "wanted", "copies"),
+    [
+        (None, 1.0, 1, 3),
+        (None, 5.0, 1, 11),
+        (None, 50.0, 1, 12),
+        (None, 5.0, 40, 2),
+        (3_000_000, 5.0, 8, 2),
+        (3_000_000, 5.0, 9, 1),
+    ],
+)
+def test_answers_outlast_bursts_but_not_a_narrow_path(
+    capacity_bps: int | None, burst_packets: float, wanted: int, copies: int
+) -> None:
+    pair = LinkPair()
+    pair.run(500 * MS)
+    sender = pair.sender
+    sender.controller.capacity_bps, sender.controller.mean_burst_packets = capacity_bps, burst_packets
+    newest = sender.video._sequence
+    numbers = tuple(newest - 1 - n & 0xFFFF for n in range(wanted))
+    before = sender.video.rtx_packets
+    sender._receive_rtcp(Nack(sender.video.ssrc, numbers), pair.now_ns)
+    assert sender.video.rtx_packets - before == wanted * copies
 
 
 def fec_share(loss: float) -> tuple[float, LinkPair]:

@@ -95,6 +95,19 @@ def test_it_asks_for_what_repair_symbols_do_not_cover_until_it_comes() -> None:
     assert studio.poll(RTT_NS) == ((), False)
 
 
+def test_over_a_long_path_it_repeats_itself_more_slowly() -> None:
+    studio = Studio()
+    rtt_ns = 200 * MS
+    studio.receive(studio.unit(1, is_idr=True))
+    studio.receive(studio.unit(2)[8:])
+    asked_ns = []
+    for _ in range(100):
+        studio.now_ns += MS
+        if studio.receiver.poll(studio.now_ns, rtt_ns)[0]:
+            asked_ns.append(studio.now_ns)
+    assert {later - earlier for earlier, later in pairwise(asked_ns)} == {rtt_ns // 10}
+
+
 def test_it_asks_at_once_though_no_source_packet_came_but_a_repair_symbol() -> None:
     studio = Studio()
     studio.receive(studio.unit(1, is_idr=True))
