@@ -22,6 +22,7 @@ from daemon.picture.truth import PictureTruth, Truth, view_status
 from daemon.queues import BoundedQueue, LatestSlot
 from daemon.stages import Stages, StageTimer
 from daemon.worker import Supervision
+from hw.ports import GrayPicture
 from hw.select import display_device
 
 logger = logging.getLogger(__name__)
@@ -110,8 +111,6 @@ class ReceiverVideo:
             try:
                 with self._decode_time:
                     pixels = decoder.decode(unit.data)
-                with self._check_time:
-                    doubt = doubt_about(pixels, unit.data)
             except CodecError as error:
                 problem.note(f"decoder: {error}")
                 decoder = Decoder()
@@ -119,13 +118,23 @@ class ReceiverVideo:
                 continue
             if unit.is_idr:
                 self._idr_wanted.clear()
-            self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns, doubt))
+            self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns))
+            self._check(pixels, unit)
+
+    def _check(self, pixels: GrayPicture, unit: DeliveredUnit) -> None:
+        """While it goes to the screen: half a millisecond is not worth the wait, and DEGRADED is told right after."""
+        with self._check_time:
+            doubt = doubt_about(pixels, unit.data)
+        if doubt:
+            with self._truth_lock:
+                self._truth.note_doubt(unit.frame_id, unit.stream, doubt)
+            self._pictures.wake()
 
     # --- truth and presentation: see picture.present ---
 
     def _note_shown(self, picture: DecodedPicture, now_ns: int) -> None:
         with self._truth_lock:
-            self._truth.note_shown(picture.frame_id, picture.stream, picture.capture_ns, now_ns, picture.doubt)
+            self._truth.note_shown(picture.frame_id, picture.stream, picture.capture_ns, now_ns)
         is_same_image = picture.capture_ns == self._shown_capture_ns  # encoded again: it was shown before
         self._shown_capture_ns = picture.capture_ns
         if self._clock_offset_ns is not None and not is_same_image:

@@ -6,6 +6,7 @@ never repeated as if it were true: `status` says what its silence means for the 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -120,7 +121,8 @@ class Worker:
             self.channel.send(Stop())
             await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
         except (ChannelClosedError, TimeoutError):
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
+                self.process.kill()
             await self.process.wait()
 
 

@@ -8,8 +8,10 @@ The blocks that hold devices and vessels are encoded finer. Each access unit car
 picture, computed before the encoder sees it.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 from daemon.picture.blocks import block_content
-from daemon.picture.integrity import with_reference
+from daemon.picture.integrity import reference_message
 from daemon.picture.region import RegionDetector
 from hw.encoders import FASTEST_PRESET
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
@@ -26,6 +28,7 @@ class ImageEncoder:
         self._preset = preset
         self._lossless = lossless
         self._crf = crf
+        self._beside = ThreadPoolExecutor(1, "reference")  # neither the encoder nor the kernels hold Python's lock
         self._regions = RegionDetector() if preset != FASTEST_PRESET and not lossless else None
         self._settings: EncoderSettings | None = None
         self._rate_differs_since_ns: int | None = None
@@ -39,14 +42,17 @@ class ImageEncoder:
             settings = self._open(pixels, image_rate_hz, bitrate_bps)
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
-        content = block_content(pixels)
-        finer = self._regions.find(pixels, content) if self._regions else None
+        if self._regions is None:
+            finer, reference = None, self._beside.submit(lambda: reference_message(block_content(pixels)))
+        else:
+            content = block_content(pixels)
+            finer, reference = self._regions.find(pixels, content), self._beside.submit(reference_message, content)
         try:
             encoded = self._encoder.encode(pixels, force_idr=force_idr, finer=finer)
         except BaseException:
             self._settings = None
             raise
-        return EncodedPicture(with_reference(encoded.data, content), encoded.is_idr)
+        return EncodedPicture(reference.result() + encoded.data, encoded.is_idr)
 
     def close(self) -> None:
         self._encoder.close()

@@ -7,9 +7,9 @@ from daemon.picture.sei import FEATURES_UUID, user_data, with_user_data
 from hw.ports import GrayPicture
 
 
-def with_reference(access_unit: bytes, content: BlockContent) -> bytes:
-    """The access unit with the reference features of the picture that was encoded in it."""
-    return with_user_data(access_unit, FEATURES_UUID, serialize_features(features_of(content)))
+def reference_message(content: BlockContent) -> bytes:
+    """The reference features of a picture that is being encoded, to stand before all else in its access unit."""
+    return with_user_data(b"", FEATURES_UUID, serialize_features(features_of(content)))
 
 
 def doubt_about(decoded: GrayPicture, access_unit: bytes) -> str:

@@ -33,13 +33,12 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """A picture ready to show. `capture_ns` is the sender's clock, `doubt` what picture.integrity says of it."""
+    """A picture ready to show. `capture_ns` is the sender's clock."""
 
     pixels: GrayPicture
     frame_id: int
     stream: int
     capture_ns: int
-    doubt: str = ""
 
 
 class Presenter:

@@ -22,6 +22,7 @@ SOURCE_SILENCE_LIMIT_NS = 300_000_000  # longer than the link's: a silent link i
 OVERDUE_LIMIT_NS = 250_000_000  # an announced image not on the screen after this long is overdue
 LIVE_AGE_LIMIT_NS = 300_000_000  # no picture is LIVE when it has been on the screen for longer
 ANNOUNCEMENTS_KEPT = 64
+DOUBTS_KEPT = 8  # of pictures on their way to the screen
 HALF_RANGE = 1 << 31
 NO_PICTURE_MS = 0xFFFF_FFFF  # as an age on the wire
 NOT_KNOWN_MS = 0xFFFF  # as a latency on the wire
@@ -50,7 +51,6 @@ class _Image:
     frame_id: int
     capture_ns: int  # the sender's clock
     at_ns: int  # ours: when it was announced or shown
-    doubt: str = ""  # why what is shown is not good enough for what was sent
 
 
 class PictureTruth:
@@ -65,6 +65,7 @@ class PictureTruth:
         self._announced: deque[_Image] = deque(maxlen=ANNOUNCEMENTS_KEPT)
         self._delivered_unshown_ns: int | None = None
         self._shown: _Image | None = None
+        self._doubts: deque[tuple[int, int, str]] = deque(maxlen=DOUBTS_KEPT)  # stream, frame_id, why
         self._is_display_lost = False
 
     def note_link(self, report: LinkReport, now_ns: int) -> None:
@@ -89,15 +90,19 @@ class PictureTruth:
         if self._delivered_unshown_ns is None:
             self._delivered_unshown_ns = now_ns
 
-    def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int, doubt: str = "") -> None:
-        """A decoded picture is on the screen. `doubt`: what picture.features says of it.
+    def note_doubt(self, frame_id: int, stream: int, doubt: str) -> None:
+        """Why this picture, on the screen already or soon, is not good enough for what was sent."""
+        self._doubts.append((stream, frame_id, doubt))
+
+    def note_shown(self, frame_id: int, stream: int, capture_ns: int, now_ns: int) -> None:
+        """A decoded picture is on the screen.
 
         The same image encoded again, finer or as an IDR, has been on the screen since it first was.
         """
         last = self._shown
         if last is not None and (last.stream, last.capture_ns) == (stream, capture_ns):
             now_ns = last.at_ns
-        self._shown = _Image(stream, frame_id, capture_ns, now_ns, doubt)
+        self._shown = _Image(stream, frame_id, capture_ns, now_ns)
         self._is_display_lost = False
         self._delivered_unshown_ns = None
         while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
@@ -177,8 +182,9 @@ class PictureTruth:
         is_held = self._source.state == SourceState.HELD
         if not is_held and on_screen_ns > LIVE_AGE_LIMIT_NS:
             return PictureState.CAPTURE_LOST, "the source sends no new image and does not say that it holds one"
-        if self._shown.doubt:
-            return PictureState.DEGRADED, self._shown.doubt
+        for stream, frame_id, doubt in self._doubts:
+            if (stream, frame_id) == (self._shown.stream, self._shown.frame_id):
+                return PictureState.DEGRADED, doubt
         return (PictureState.HELD, self._source.cause) if is_held else (PictureState.LIVE, "")
 
     def _filter_words(self) -> str:

@@ -56,11 +56,13 @@ def _suffer(rig: Rig, fault: Fault) -> int:
     """Begin `fault`, see it told at both ends, mend it, see the picture come back. Returns when it began."""
     begun_ns = time.monotonic_ns()
     fault.begin(rig)
-    if fault.victim == ("receiver", "video"):
-        # It may be back before the sender could miss it: then the picture was never old.
-        rig.wait_state_at("receiver", fault.state, TOLD_LIMIT_S, begun_ns)
-    else:
-        rig.wait_state(fault.state, TOLD_LIMIT_S, begun_ns)
+    told_at = ENDS
+    if fault.victim not in (None, ("sender", "video")):
+        told_at = (
+            fault.victim[0],
+        )  # it may be back before the other end could miss it: then the picture was never old
+    for name in told_at:
+        rig.wait_state_at(name, fault.state, TOLD_LIMIT_S, begun_ns)
     rig.heal()
     rig.wait_state("LIVE")
     rig.wait_pictures(rig.sink.count + 1)

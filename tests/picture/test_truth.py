@@ -327,16 +327,23 @@ def test_the_view_status_fits_its_fields(
 @pytest.mark.parametrize("state", [SourceState.LIVE, SourceState.HELD])
 def test_a_doubtful_picture_is_degraded_whatever_the_source_does(state: SourceState) -> None:
     pictures = running(state=state)
-    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0 + PATH_NS, "thin lines are lost")
+    pictures.note_doubt(11, STREAM, "thin lines are lost")  # before it is shown, or after: the check runs beside
+    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0 + PATH_NS)
+    pictures.note_doubt(12, STREAM, "thin lines are lost")
     truth = pictures.assess(T0 + PATH_NS)
     assert (truth.state, truth.cause) == (PictureState.DEGRADED, "thin lines are lost")
-    pictures.note_shown(12, STREAM, T0 + OFFSET_NS + 1, T0 + PATH_NS + 1)
+    pictures.note_shown(13, STREAM, T0 + OFFSET_NS + 1, T0 + PATH_NS + 1)
     assert pictures.assess(T0 + PATH_NS + 1).state == PictureState(state)
+    pictures.note_doubt(13, STREAM + 1, "of another stream")
+    assert pictures.assess(T0 + PATH_NS + 1).state == PictureState(state)
+    pictures.note_doubt(13, STREAM, "thin lines are lost")
+    assert pictures.assess(T0 + PATH_NS + 1).state == PictureState.DEGRADED
 
 
 def test_a_doubtful_picture_that_is_old_is_told_as_old() -> None:
     pictures = running()
-    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0, "thin lines are lost")
+    pictures.note_doubt(11, STREAM, "thin lines are lost")
+    pictures.note_shown(11, STREAM, T0 + OFFSET_NS, T0)
     later_ns = T0 + LIVE_AGE_LIMIT_NS + MS
     keep(pictures, later_ns)
     assert pictures.assess(later_ns).state == PictureState.CAPTURE_LOST

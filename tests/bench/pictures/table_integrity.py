@@ -8,7 +8,7 @@ import numpy as np
 from daemon.picture.blocks import block_content
 from daemon.picture.decode import Decoder
 from daemon.picture.features import doubt, features_of
-from daemon.picture.integrity import doubt_about, with_reference
+from daemon.picture.integrity import doubt_about, reference_message
 from hw.ports import GrayPicture
 from tests.bench.pictures import phantom
 from tests.bench.pictures.coding import IMAGES, SETTLED, our_encoder
@@ -86,7 +86,7 @@ FAULTS: dict[str, Fault] = {
 
 
 def _cost(picture: GrayPicture) -> Row:
-    unit = with_reference(b"", block_content(picture)) + b"\0\0\0\1\x65"
+    unit = reference_message(block_content(picture)) + b"\0\0\0\1\x65"
     took = times_ms({"memcpy": memcpy_of(picture), "check": lambda: doubt_about(picture, unit)})
     note = f"{took['check'] / took['memcpy']:.0f}x memcpy, {len(unit) - 5} bytes an access unit"
     return Row("time of the check", took["check"], " ms", Bar.AT_MOST, 1.0, note)
