@@ -52,6 +52,7 @@ _DIRECTIONS.setflags(write=False)
 
 @dataclass(frozen=True, slots=True)
 class BlockContent:
+    halved: Any  # what `halve` gave: all else is computed from it
     mean: BlockMap
     roughness: BlockMap  # mean absolute second difference: noise, and what there is of edges
     line: BlockMap  # how much darker than both its sides the strongest thin line is, 0 at least
@@ -63,7 +64,7 @@ def block_content(picture: GrayPicture) -> BlockContent:
     shape = tuple((size - 2 * MARGIN) // _HALF_BLOCK for size in halved.shape)
     mean, roughness = np.empty(shape, np.float32), np.empty(shape, np.float32)
     _measure(halved, mean, roughness)
-    return BlockContent(mean, roughness, line_strength(halved))
+    return BlockContent(halved, mean, roughness, line_strength(halved))
 
 
 def halve(picture: GrayPicture) -> Any:

@@ -46,7 +46,7 @@ class ImageEncoder:
             finer, reference = None, self._beside.submit(lambda: reference_message(block_content(pixels)))
         else:
             content = block_content(pixels)
-            finer, reference = self._regions.find(pixels, content), self._beside.submit(reference_message, content)
+            finer, reference = self._regions.find(content), self._beside.submit(reference_message, content)
         try:
             encoded = self._encoder.encode(pixels, force_idr=force_idr, finer=finer)
         except BaseException:

@@ -30,7 +30,7 @@ def recall(detector: RegionDetector, *, pan: int, images: int = 8) -> float:
     """Of the wire's blocks in the last image."""
     for number in range(images):
         picture, blocks = image(number, pan=pan)
-        found = detector.find(picture, block_content(picture))
+        found = detector.find(block_content(picture))
         assert found.mean() <= 0.04
     return float(found[blocks].mean())
 
@@ -47,13 +47,13 @@ def test_another_size_begins_anew() -> None:
     detector = RegionDetector()
     recall(detector, pan=0, images=2)
     small = np.full((47, 66), 100, np.uint8)
-    assert detector.find(small, block_content(small)).shape == (3, 5)
+    assert detector.find(block_content(small)).shape == (3, 5)
     recall(detector, pan=0, images=2)
 
 
 def test_a_flat_picture_has_no_region() -> None:
     flat = np.full((SIZE, SIZE), 100, np.uint8)
-    assert not RegionDetector().find(flat, block_content(flat)).any()
+    assert not RegionDetector().find(block_content(flat)).any()
 
 
 def test_what_was_there_fades() -> None:
@@ -63,7 +63,7 @@ def test_what_was_there_fades() -> None:
     _, blocks = image(7)
     for number in range(20):
         noise = np.random.default_rng(100 + number).normal(120, NOISE_LEVELS, (SIZE, SIZE)).astype(np.uint8)
-        found = detector.find(noise, block_content(noise))
+        found = detector.find(block_content(noise))
     assert found[blocks].mean() < 0.3
 
 

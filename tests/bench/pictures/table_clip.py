@@ -77,7 +77,7 @@ def recall(truth: dict[str, Any]) -> float:
     """Mean share of the wire's blocks that are in the region."""
     detector, shares = RegionDetector(), []
     for number, picture in enumerate(truth["noisy"]):
-        found = detector.find(picture, block_content(picture))
+        found = detector.find(block_content(picture))
         if number >= SETTLED:
             shares.append(float(found[_blocks(truth["wires"][number], found.shape)].mean()))
     return float(np.mean(shares))
