@@ -68,8 +68,9 @@ class ReceiverVideo:
         self._supervision.listen(on_stop=self._pictures.wake)
         release_compiler_text()  # the kernels are loaded
         self._idr_wanted.set()  # a new decoder knows no picture
-        for stage in (self._run_intake, self._run_decode, self._run_statistics):
-            self._stages.start(stage)
+        self._stages.start("intake", self._run_intake)
+        self._stages.start("decode", self._run_decode)
+        self._stages.start("statistics", self._run_statistics)
         self._presenter.run(self._supervision.stopping)
         self._stages.join()
 

@@ -26,7 +26,7 @@ class Stages:
         self._fatal = fatal
         self._threads: list[threading.Thread] = []
 
-    def start(self, stage: Callable[[], None]) -> None:
+    def start(self, name: str, stage: Callable[[], None]) -> None:
         def live() -> None:
             try:
                 stage()
@@ -36,10 +36,10 @@ class Stages:
                 self._fatal(error)
             except BaseException:
                 if not self._stopping.is_set():
-                    logger.exception("stage %s failed; this process ends", stage.__name__)
+                    logger.exception("stage %s failed; this process ends", name)
                     os._exit(1)
 
-        thread = threading.Thread(target=live, name=stage.__name__.removeprefix("_run_"), daemon=True)
+        thread = threading.Thread(target=live, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 

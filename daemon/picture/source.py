@@ -29,6 +29,7 @@ class SourceWatch:
         self._timing: CaptureTiming | None = None
         self._lost_cause = ""
         self._masked_cause = ""
+        self._is_withheld = False
         self._filter_state = FilterState.OFF
         self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
@@ -39,9 +40,16 @@ class SourceWatch:
         self.images = 0
 
     @property
-    def interval_ns(self) -> int:
-        """The longest recent interval between new images; 0 while it is not known."""
-        return self._interval.interval_ns
+    def image_rate_hz(self) -> float:
+        """At which new images come, as far as it is known: that of the signal at first, 0 before it was open."""
+        if interval_ns := self._interval.interval_ns:
+            return 1e9 / interval_ns
+        return self._timing.rate_hz if self._timing else 0.0
+
+    @property
+    def is_withheld(self) -> bool:
+        """From the first frame of which nothing may leave until the next new image."""
+        return self._is_withheld
 
     @property
     def held_from_ns(self) -> int:
@@ -69,6 +77,7 @@ class SourceWatch:
         self._masked_cause = ""
         if is_new:
             self.images += 1
+            self._is_withheld = False
             self._image_ns = capture_ns
             self._interval.note_new(capture_ns)
             if self._encoder_behind_ns is None:
@@ -79,6 +88,7 @@ class SourceWatch:
         self.frames += 1
         self._frame_ns = capture_ns
         self._masked_cause = cause
+        self._is_withheld = True
         self._encoder_behind_ns = None  # what waits for the encoder is thrown away
 
     def note_filter(self, state: FilterState) -> None:

@@ -202,3 +202,23 @@ def test_what_the_filter_does_goes_with_every_status() -> None:
     assert watch.assess(now_ns).filter_state == FilterState.OFF
     watch.note_filter(FilterState.SUSPENDED)
     assert watch.assess(now_ns).filter_state == FilterState.SUSPENDED
+
+
+def test_withheld_lasts_until_the_next_new_image() -> None:
+    """Nor is a picture of before sent again: not over a reopened capture, not while the source repeats an image."""
+    watch, now_ns = running()
+    assert not watch.is_withheld
+    watch.note_withheld(now_ns + FRAME_NS, "another screen")
+    watch.note_lost("no signal")
+    watch.note_open(timing())
+    watch.note_frame(now_ns + 2 * FRAME_NS, is_new=False)
+    assert watch.is_withheld
+    watch.note_frame(now_ns + 3 * FRAME_NS, is_new=True)
+    assert not watch.is_withheld
+
+
+def test_the_image_rate_is_the_signals_until_pulses_are_known() -> None:
+    watch = SourceWatch(T0)
+    assert watch.image_rate_hz == 0
+    watch.note_open(timing())
+    assert watch.image_rate_hz == timing().rate_hz

@@ -1,0 +1,131 @@
+"""The sender's capture stage: a device's frames in, new images out. One thread; a device that fails is opened again.
+
+Each frame goes through `picture.chain`, which says new, held or withheld; `source` is told of each, and every image
+that is new goes into `images`, where the encode stage finds the newest.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.config import FilterChoice
+from daemon.guarded import Guarded
+from daemon.log import RepeatedProblem
+from daemon.picture.chain import Held, New, PictureChain, Withheld
+from daemon.picture.layout import LayoutBook
+from daemon.picture.mask import Boxes
+from daemon.picture.safe_filter import SafeFilter
+from daemon.picture.source import SourceWatch
+from daemon.queues import LatestSlot
+from daemon.states import FilterState
+from hw.errors import DeviceError
+from hw.ports import CaptureDevice, GrayPicture
+
+logger = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 0.1
+REOPEN_AFTER_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedImage:
+    """An image that was not there before, blank in the boxes of `identity`."""
+
+    pixels: GrayPicture
+    capture_ns: int
+    identity: Boxes
+
+    def copy(self) -> "CapturedImage":
+        """For longer than the chain keeps the pixels."""
+        return CapturedImage(self.pixels.copy(), self.capture_ns, self.identity)
+
+
+class CaptureStage:
+    """`run` is the stage's thread. `report_event` is told what happened, and its cause."""
+
+    def __init__(
+        self,
+        device: CaptureDevice,
+        layouts: LayoutBook,
+        filter_choice: FilterChoice,
+        *,
+        source: Guarded[SourceWatch],
+        images: LatestSlot[CapturedImage],
+        report_event: Callable[[str, str], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._device = device
+        self._layouts = layouts
+        self._filter_choice = filter_choice
+        self._source = source
+        self._images = images
+        self._report_event = report_event
+        self._stopping = stopping
+        self._withheld_reason: str | None = None
+        self._filter: SafeFilter | None = None
+        self._filter_state = FilterState.OFF
+
+    def run(self) -> None:
+        problem = RepeatedProblem(logger)
+        while not self._stopping.is_set():
+            try:
+                timing = self._device.open()
+                with self._source as source:
+                    source.note_open(timing)
+                self._report_event("capture opened", str(timing))
+                self._filter = SafeFilter() if self._filter_choice is FilterChoice.SAFE else None
+                self._read_frames(PictureChain(self._layouts, timing, self._filter))
+            except DeviceError as error:
+                with self._source as source:
+                    source.note_lost(str(error))
+                problem.note(f"capture: {error}")
+            self._device.close()
+            self._stopping.wait(REOPEN_AFTER_S)
+
+    def close(self) -> None:
+        """From any thread: ends a blocked read."""
+        self._device.close()
+
+    def figures(self) -> dict[str, float]:
+        if self._filter is None:
+            return {}
+        report = self._filter.report
+        return {"filtered_share": report.filtered_share, "noise_levels": report.typical_sigma_levels}
+
+    def _read_frames(self, chain: PictureChain) -> None:
+        while not self._stopping.is_set():
+            frame = self._device.read(READ_TIMEOUT_S)
+            if frame is None:
+                continue
+            match chain.process(frame.pixels):
+                case New(picture, identity):
+                    self._note_withheld(None)
+                    self._note_filter()
+                    with self._source as source:
+                        source.note_frame(frame.capture_ns, is_new=True)
+                    self._images.put(CapturedImage(picture, frame.capture_ns, identity))
+                case Held():
+                    with self._source as source:
+                        source.note_frame(frame.capture_ns, is_new=False)
+                case Withheld(reason):
+                    with self._source as source:
+                        source.note_withheld(frame.capture_ns, reason)
+                    self._note_withheld(reason)
+
+    def _note_withheld(self, reason: str | None) -> None:
+        before, self._withheld_reason = self._withheld_reason, reason
+        if reason is not None and reason != before:
+            self._report_event("picture withheld", reason)
+        elif reason is None and before is not None:
+            self._report_event("picture shown again", before)
+
+    def _note_filter(self) -> None:
+        if self._filter is None:
+            return
+        report = self._filter.report
+        with self._source as source:
+            source.note_filter(report.state)
+        before, self._filter_state = self._filter_state, report.state
+        if before is not report.state:
+            self._report_event(f"noise filter is {report.state.name.lower()}", report.cause)

@@ -1,0 +1,175 @@
+"""The sender's encode stage: the newest image becomes an access unit and goes to the link process. One thread.
+
+Which image is next: a new one; or the last one again, when it is held and can be finer, or an IDR is needed.
+"""
+
+import logging
+import threading
+import time
+
+from daemon.channel import Channel
+from daemon.config import EncoderConfig
+from daemon.errors import MaskError
+from daemon.guarded import Guarded
+from daemon.log import RepeatedProblem
+from daemon.memory import release_compiler_text
+from daemon.messages import AccessUnit, EncoderOrder, ToVideo
+from daemon.picture.encode import ImageEncoder
+from daemon.picture.mask import require_masked
+from daemon.picture.present import DecodedPicture
+from daemon.picture.refine import Refinement
+from daemon.picture.source import SourceWatch
+from daemon.queues import LatestSlot
+from daemon.sender_capture import CapturedImage
+from daemon.stages import StageTimer
+from hw.encoders import X264Encoder
+from hw.errors import DeviceError
+from hw.ports import EncodedPicture
+
+logger = logging.getLogger(__name__)
+
+ENCODE_WAIT_S = 0.1
+LINK_FULL_WAIT_S = 0.05
+AGAIN_AFTER_S = 0.3
+MAX_IMAGE_RATE_HZ = 60.0
+RATE_LIMIT_SLACK = 0.9  # of the interval: images come with jitter
+
+
+class EncodeStage:
+    """`run` is the stage's thread. What was encoded goes to `link`, and its pixels to `operator_pictures`."""
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        *,
+        source: Guarded[SourceWatch],
+        images: LatestSlot[CapturedImage],
+        link: Channel[ToVideo],
+        operator_pictures: LatestSlot[DecodedPicture],
+        stopping: threading.Event,
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._images = images
+        self._link = link
+        self._operator_pictures = operator_pictures
+        self._stopping = stopping
+        self._encoder = ImageEncoder(X264Encoder(), config.preset, lossless=config.lossless)
+        self._order = EncoderOrder(config.bitrate_bps, None, wants_idr=False)
+        self._idr_wanted = threading.Event()
+        self._last_encoded: CapturedImage | None = None
+        self._postponed: CapturedImage | None = None
+        self._refinement = Refinement()
+        self._encode_time = StageTimer()
+        self._captured_to_encoded = StageTimer()
+
+    def run(self) -> None:
+        problem = RepeatedProblem(logger)
+        while not self._stopping.is_set():
+            image = self._next_image()
+            if image is None:
+                continue
+            if self._last_encoded is None:
+                release_compiler_text()  # the capture has found its first new image: its kernels are loaded
+            try:
+                encoded = self._encode(image)
+            except (DeviceError, MaskError) as error:
+                problem.note(f"encoder: {error}")
+                self._idr_wanted.set()
+                self._stopping.wait(AGAIN_AFTER_S)
+                continue
+            self._hand_to_link(image, encoded)
+
+    def take_order(self, order: EncoderOrder) -> None:
+        """From any thread: what the link wants."""
+        self._order = order
+        if order.wants_idr:
+            self._idr_wanted.set()
+            self._images.wake()
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "images_dropped": float(self._images.drops),
+            "target_kbps": self._order.bitrate_bps / 1000,
+            **self._encode_time.figures("encode"),
+            **self._captured_to_encoded.figures("captured_to_encoded"),
+        }
+
+    # --- which image is next ---
+
+    def _next_image(self) -> CapturedImage | None:
+        """An image that comes too soon for a narrow path waits for its turn or a newer one: it may be the one that
+        stays."""
+        image = self._images.take(self._wait_for_turn_s())
+        with self._source as source:
+            is_withheld = source.is_withheld
+        if is_withheld:
+            self._last_encoded = self._postponed = None  # nor is a picture of before sent again
+            return None
+        last = self._last_encoded
+        if image is None and self._postponed is None:
+            return last if self._idr_wanted.is_set() or self._until_refinement_s() <= 0 else None
+        self._postponed = image or self._postponed
+        if self._wait_for_turn_s() > 0 and not self._idr_wanted.is_set():
+            if image is not None:  # it may wait for longer than the chain keeps it
+                self._postponed = image.copy()
+            return None
+        image, self._postponed = self._postponed, None
+        return image
+
+    def _wait_for_turn_s(self) -> float:
+        """How long a postponed image has to wait yet, by the order's image rate; without one: how long for any."""
+        limit_hz, last = self._order.image_rate_hz, self._last_encoded
+        if self._postponed is None:
+            return max(0.0, min(ENCODE_WAIT_S, self._until_refinement_s()))
+        if limit_hz is None or last is None:
+            return 0.0
+        return max(0.0, (last.capture_ns - time.monotonic_ns()) / 1e9 + RATE_LIMIT_SLACK / limit_hz)
+
+    def _until_refinement_s(self) -> float:
+        with self._source as source:
+            due_ns = self._refinement.due_ns(source.held_from_ns)
+        if due_ns is None or self._last_encoded is None or self._config.lossless:
+            return ENCODE_WAIT_S
+        return (due_ns - time.monotonic_ns()) / 1e9
+
+    def _image_rate_hz(self) -> float:
+        """At which distinct images are encoded, as far as it is known."""
+        with self._source as source:
+            rate_hz = source.image_rate_hz
+        return min(rate_hz or MAX_IMAGE_RATE_HZ, self._order.image_rate_hz or MAX_IMAGE_RATE_HZ)
+
+    # --- from image to access unit to the link ---
+
+    def _encode(self, image: CapturedImage) -> EncodedPicture:
+        force_idr = self._idr_wanted.is_set()
+        self._idr_wanted.clear()
+        require_masked(image.pixels, image.identity)
+        with self._encode_time:
+            return self._encoder.encode(
+                image.pixels,
+                image.capture_ns,
+                image_rate_hz=self._image_rate_hz(),
+                bitrate_bps=self._order.bitrate_bps,
+                force_idr=force_idr,
+            )
+
+    def _hand_to_link(self, image: CapturedImage, encoded: EncodedPicture) -> None:
+        with self._source as source:
+            frame_id = source.note_encoded(image.capture_ns)
+        unit = AccessUnit(frame_id, image.capture_ns, encoded.is_idr, encoded.data)
+        if not self._link.send(unit, LINK_FULL_WAIT_S):
+            self._idr_wanted.set()  # the receiver will miss this one: start a new chain
+        now_ns, image_rate_hz = time.monotonic_ns(), self._image_rate_hz()
+        is_new = image is not self._last_encoded
+        self._refinement.note_encoded(
+            now_ns,
+            is_new=is_new,
+            size_bytes=len(encoded.data),
+            image_bytes=self._order.bitrate_bps / image_rate_hz / 8,
+            image_rate_hz=image_rate_hz,
+        )
+        if is_new:
+            self._captured_to_encoded.note_ns(now_ns - image.capture_ns)
+            self._last_encoded = image.copy()
+            self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
