@@ -37,7 +37,7 @@ from daemon.picture.safe_filter import FilterReport, SafeFilter
 from hw.capture.file import find_clip
 from hw.capture.ring import FrameRing
 from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.errors import CathlinkError
 from hw.ports import FrameBytes, GrayPicture
 

@@ -22,7 +22,7 @@ from daemon.picture.source import SourceWatch
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage
 from daemon.stages import StageTimer
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
 from hw.ports import EncodedPicture
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from daemon.picture.blocks import block_content
 from daemon.picture.integrity import reference_message
 from daemon.picture.region import RegionDetector
-from hw.encoders import FASTEST_PRESET
+from hw.encoders.x264 import FASTEST_PRESET
 from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
 
 REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system

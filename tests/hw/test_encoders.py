@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from daemon.picture.decode import Decoder
-from hw.encoders import FINER_RECTANGLES, X264Encoder
+from hw.encoders.regions import FINER_RECTANGLES
+from hw.encoders.x264 import X264Encoder
 from hw.ports import MACROBLOCK, BlockMask, EncodedPicture, EncoderSettings, GrayPicture
 
 WIDTH, HEIGHT = 520, 392  # no multiple of a macroblock

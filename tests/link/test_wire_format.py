@@ -14,7 +14,7 @@ from daemon.link.fec import encode_repair, recover_payloads, repair_symbols
 from daemon.link.packetize import depacketize, packetize
 from daemon.link.rtp import FrameExtension, RtpPacket
 from daemon.states import SourceState
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.ports import EncoderSettings
 from tests.link.link_pair import LinkPair
 from tests.link.path_model import MS

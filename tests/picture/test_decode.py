@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from daemon.errors import CodecError
 from daemon.picture.decode import Decoder
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.ports import EncoderSettings, GrayPicture
 
 WIDTH, HEIGHT = 200, 136  # no multiple of the decoder's row alignment

@@ -14,7 +14,7 @@ from daemon.picture.decode import Decoder
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.features import GRID, LINE_FLOOR, doubt, features_of, parse_features, serialize_features
 from daemon.picture.integrity import doubt_about
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.ports import GrayPicture
 
 SIZE = 384

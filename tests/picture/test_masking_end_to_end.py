@@ -14,7 +14,7 @@ from daemon.picture.chain import New, PictureChain, Withheld
 from daemon.picture.decode import Decoder
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.layout import Landmark, Layout, LayoutBook, without_identity
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.ports import CaptureTiming, FrameBytes, GrayPicture, PixelFormat
 from tests.picture.test_layout import TODAY
 

@@ -7,7 +7,7 @@ import numpy as np
 from daemon.picture.decode import Decoder
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.refine import SETTLED_SHARE, STEPS, Refinement
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 
 MS = 1_000_000
 RATE_HZ = 10.0

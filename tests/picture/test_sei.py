@@ -11,7 +11,7 @@ from daemon.errors import CodecError
 from daemon.link.packetize import depacketize, packetize
 from daemon.picture.decode import Decoder
 from daemon.picture.sei import FEATURES_UUID, user_data, with_user_data
-from hw.encoders import X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.ports import EncoderSettings
 
 SLICE = b"\0\0\0\1\x65slice"

@@ -10,7 +10,7 @@ import numpy as np
 
 from daemon.picture.decode import Decoder
 from daemon.picture.encode import ImageEncoder
-from hw.encoders import FULL_RANGE, X264Encoder
+from hw.encoders.x264 import FULL_RANGE, X264Encoder
 from hw.ports import GrayPicture
 from tests.bench.pictures import phantom
 

@@ -1,6 +1,6 @@
-"""H.264 encoders behind `hw.ports.Encoder`.
+"""libx264 behind `hw.ports.Encoder`.
 
-libx264 through PyAV, monochrome (4:0:0, High profile) and full range, so that grey 0..255 is carried as it is.
+Through PyAV, monochrome (4:0:0, High profile) and full range, so that grey 0..255 is carried as it is.
 What makes it immediate: `tune=zerolatency` (no look-ahead, no B-frames), two slices encoded by two threads (slice
 threads add no frame of delay, frame threads would), and a rate buffer of one image, so that no access unit, IDR or
 not, takes longer on its way than the others. (`force-cfr=0` would add a whole image of delay.)
@@ -11,29 +11,21 @@ spent where the noise is; little deblocking; and a finer quantiser on the blocks
 `make bench-pictures`, table "rate to keep the wire".
 """
 
-import ctypes
 from fractions import Fraction
 
 import av
 import av.error
-import av.filter
-import numpy as np
-import numpy.typing as npt
-from av.sidedata.sidedata import SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
+from hw.encoders.regions import RegionFrame
 from hw.errors import DeviceError
-from hw.ports import MACROBLOCK, BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
 
 SLICE_THREADS = 2
 RATE_BUFFER_IMAGES = 1.0
 NEVER = 1 << 30  # images between IDRs that nobody asked for
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-
-FINER_QP = 5  # steps of the quantiser, on the blocks that the caller names
-QP_RANGE = 51  # libavcodec takes an offset as a share of it
-FINER_RECTANGLES = 256  # rows of neighbouring blocks; what is beyond is coded like the rest
 
 # Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a wire is a small coefficient.
 # A change of scene is no reason for an IDR: nobody asked for it, and it would be the largest access unit.
@@ -50,7 +42,7 @@ class X264Encoder:
     def __init__(self) -> None:
         self._context: VideoCodecContext | None = None
         self._has_bitrate = False
-        self._regions: _RegionFrame | None = None
+        self._regions: RegionFrame | None = None
         self._next_pts = 0
 
     def open(self, settings: EncoderSettings) -> None:
@@ -88,7 +80,7 @@ class X264Encoder:
         self._context = context
         self._has_bitrate = not settings.lossless and settings.crf is None
         has_regions = not (settings.lossless or is_fastest)
-        self._regions = _RegionFrame(settings.width, settings.height) if has_regions else None
+        self._regions = RegionFrame(settings.width, settings.height) if has_regions else None
         self._next_pts = 0
 
     def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
@@ -117,58 +109,3 @@ class X264Encoder:
     def close(self) -> None:
         self._context = None
         self._regions = None
-
-
-# AVRegionOfInterest, seven 32-bit integers: its size, top, bottom, left, right, and a quantiser offset as a fraction.
-_SLOT_FIELDS = 7
-_SIZE, _EDGES, _NUMERATOR, _DENOMINATOR = 0, slice(1, 5), 5, 6
-
-
-class _RegionFrame:
-    """One video frame that carries regions of interest; see docs/decisions/0007-regions-through-side-data.md.
-
-    PyAV gives a frame side data only through a filter, so the frame comes out of a chain of `addroi` filters, with a
-    slot for each rectangle. Slots and pixels are then written anew for each picture.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            format=av.VideoFormat("gray", width, height), width=width, height=height, time_base=Fraction(1)
-        )
-        last = source
-        for _ in range(FINER_RECTANGLES):
-            slot = graph.add("addroi", "x=0:y=0:w=0:h=0")
-            last.link_to(slot)
-            last = slot
-        last.link_to(graph.add("buffersink"))
-        graph.configure()
-        blank = VideoFrame.from_ndarray(np.zeros((height, width), np.uint8), format="gray")
-        blank.pts = 0
-        graph.push(blank)
-        frame = graph.pull()
-        assert isinstance(frame, VideoFrame)
-        self._frame = frame
-        self._slots: SideData = frame.side_data["REGIONS_OF_INTEREST"]  # type: ignore[typeddict-item]
-        assert self._slots.buffer_size == FINER_RECTANGLES * _SLOT_FIELDS * np.dtype(np.int32).itemsize
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        self._pixels = rows[:height, :width]
-
-    def fill(self, picture: GrayPicture, finer: BlockMask) -> VideoFrame:
-        np.copyto(self._pixels, picture)
-        slots = np.zeros((FINER_RECTANGLES, _SLOT_FIELDS), np.int32)
-        slots[:, _SIZE], slots[:, _DENOMINATOR] = slots.strides[0], QP_RANGE
-        rectangles = _rectangles(finer)[:FINER_RECTANGLES]
-        slots[: len(rectangles), _EDGES] = rectangles
-        slots[: len(rectangles), _NUMERATOR] = -FINER_QP
-        ctypes.memmove(self._slots.buffer_ptr, slots.ctypes.data, slots.nbytes)
-        return self._frame
-
-
-def _rectangles(blocks: BlockMask) -> npt.NDArray[np.int64]:
-    """Top, bottom, left, right in pixels of each row of neighbouring blocks; shape (rectangles, 4)."""
-    framed = np.pad(blocks, ((0, 0), (1, 1)))
-    rows, edges = np.nonzero(framed[:, 1:] != framed[:, :-1])
-    top, left, right = rows[::2], edges[::2], edges[1::2]
-    return np.stack([top, top + 1, left, right], axis=1) * MACROBLOCK

@@ -1,0 +1,71 @@
+"""Blocks that an encoder of libavcodec is asked to code finer than the rest."""
+
+import ctypes
+from fractions import Fraction
+
+import av
+import av.filter
+import numpy as np
+import numpy.typing as npt
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+
+from hw.ports import MACROBLOCK, BlockMask, GrayPicture
+
+FINER_QP = 5  # steps of the quantiser, on the blocks that the caller names
+QP_RANGE = 51  # libavcodec takes an offset as a share of it
+FINER_RECTANGLES = 256  # rows of neighbouring blocks; what is beyond is coded like the rest
+
+# AVRegionOfInterest, seven 32-bit integers: its size, top, bottom, left, right, and a quantiser offset as a fraction.
+_SLOT_FIELDS = 7
+_SIZE, _EDGES, _NUMERATOR, _DENOMINATOR = 0, slice(1, 5), 5, 6
+
+
+class RegionFrame:
+    """One video frame that carries regions of interest; see docs/decisions/0007-regions-through-side-data.md.
+
+    PyAV gives a frame side data only through a filter, so the frame comes out of a chain of `addroi` filters, with a
+    slot for each rectangle. Slots and pixels are then written anew for each picture.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            format=av.VideoFormat("gray", width, height), width=width, height=height, time_base=Fraction(1)
+        )
+        last = source
+        for _ in range(FINER_RECTANGLES):
+            slot = graph.add("addroi", "x=0:y=0:w=0:h=0")
+            last.link_to(slot)
+            last = slot
+        last.link_to(graph.add("buffersink"))
+        graph.configure()
+        blank = VideoFrame.from_ndarray(np.zeros((height, width), np.uint8), format="gray")
+        blank.pts = 0
+        graph.push(blank)
+        frame = graph.pull()
+        assert isinstance(frame, VideoFrame)
+        self._frame = frame
+        self._slots: SideData = frame.side_data["REGIONS_OF_INTEREST"]  # type: ignore[typeddict-item]
+        assert self._slots.buffer_size == FINER_RECTANGLES * _SLOT_FIELDS * np.dtype(np.int32).itemsize
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        self._pixels = rows[:height, :width]
+
+    def fill(self, picture: GrayPicture, finer: BlockMask) -> VideoFrame:
+        np.copyto(self._pixels, picture)
+        slots = np.zeros((FINER_RECTANGLES, _SLOT_FIELDS), np.int32)
+        slots[:, _SIZE], slots[:, _DENOMINATOR] = slots.strides[0], QP_RANGE
+        rectangles = _rectangles(finer)[:FINER_RECTANGLES]
+        slots[: len(rectangles), _EDGES] = rectangles
+        slots[: len(rectangles), _NUMERATOR] = -FINER_QP
+        ctypes.memmove(self._slots.buffer_ptr, slots.ctypes.data, slots.nbytes)
+        return self._frame
+
+
+def _rectangles(blocks: BlockMask) -> npt.NDArray[np.int64]:
+    """Top, bottom, left, right in pixels of each row of neighbouring blocks; shape (rectangles, 4)."""
+    framed = np.pad(blocks, ((0, 0), (1, 1)))
+    rows, edges = np.nonzero(framed[:, 1:] != framed[:, :-1])
+    top, left, right = rows[::2], edges[::2], edges[1::2]
+    return np.stack([top, top + 1, left, right], axis=1) * MACROBLOCK
