@@ -37,7 +37,8 @@ class _LinkProcess:
         video, its_video = channel_pair()
         self._supervision: Channel[FromWorker] = Channel(supervisor, FromWorker)
         self.video: Channel[ToVideo] = Channel(video, ToVideo)
-        command = [sys.executable, "-m", "daemon.worker", "link", str(its_supervisor.fileno()), str(its_video.fileno())]
+        command = [sys.executable, "-m", "daemon.worker", "link", str(its_supervisor.fileno())]
+        command.append(f"video={its_video.fileno()}")
         log = stack.enter_context((folder / f"{role}.log").open("wb"))
         self._process = subprocess.Popen(command, pass_fds=(its_supervisor.fileno(), its_video.fileno()), stderr=log)
         stack.callback(self._end)

@@ -1,129 +1,30 @@
 """Starts the workers, watches them, starts them again, and tells the world how they are.
 
 Rules. A worker may die at any moment; the others go on and it is started again at once, later if it dies at its start.
-A worker that is silent for WORKER_SILENCE_LIMIT_S is killed and counts as dead. What a dead worker last said is
+A worker that is silent for too long is killed and counts as dead (`worker_life`). What a dead worker last said is
 never repeated as if it were true: `status` says what its silence means for the picture.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
 
-from daemon.channel import Channel, channel_pair
+from daemon.channel import channel_pair
 from daemon.config import Config, Role
-from daemon.errors import ChannelClosedError
-from daemon.messages import Event, Failed, FromWorker, Start, Statistics, Stop, TruthReport
+from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
 from daemon.states import PictureState
 from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
+from daemon.worker_life import WorkerLife
 
 logger = logging.getLogger(__name__)
 
-WORKERS = ("link", "video")
-WORKER_SILENCE_LIMIT_S = 3.0
-WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled first
-STOP_LIMIT_S = 0.7  # for each of two workers, so that all end within 2 s
-RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how many lives in a row were short
-SHORT_LIFE_S = 2.0
 TRUTH_LIMIT_NS = 250_000_000
 EVENTS_KEPT = 256
-
-
-class Worker:
-    """One worker process and the supervisor's line to it."""
-
-    def __init__(self, name: str, peer_fd: int, supervisor: "Supervisor") -> None:
-        self.name = name
-        self._peer_fd = peer_fd
-        self._supervisor = supervisor
-        self._started = 0.0
-        self._short_lives = 0
-        self.process: asyncio.subprocess.Process | None = None
-        self.channel: Channel[FromWorker] | None = None
-        self.heard = 0.0
-        self.restarts = 0
-        self.figures: dict[str, float] = {}
-
-    async def live(self) -> None:
-        """Run the process for as long as the supervisor runs, whatever happens to it."""
-        while not self._supervisor.stopping.is_set():
-            await self._start()
-            assert self.process is not None
-            status = await self.process.wait()
-            self._hear_last_words()
-            if self._supervisor.stopping.is_set():
-                return
-            self.restarts += 1
-            self._supervisor.forget_truth_of(self.name)
-            self._supervisor.note_event(f"{self.name} process ended", _ending(status))
-            await asyncio.sleep(self._restart_delay_s())
-
-    async def _start(self) -> None:
-        ours, theirs = channel_pair()
-        self.channel = Channel(ours, FromWorker)
-        self.figures = {}
-        self._started = time.monotonic()
-        self.heard = self._started + WORKER_START_ALLOWANCE_S
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "daemon.worker",
-            self.name,
-            str(theirs.fileno()),
-            str(self._peer_fd),
-            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # one arena a thread would keep freed pictures resident
-            pass_fds=(theirs.fileno(), self._peer_fd),
-            stdin=None if self.name == "video" else subprocess.DEVNULL,
-            stdout=None if self.name == "video" else subprocess.DEVNULL,
-        )
-        theirs.close()
-        self.channel.send(Start(self._supervisor.config))
-        asyncio.get_running_loop().add_reader(self.channel.fileno(), self.hear)
-
-    def hear(self) -> None:
-        assert self.channel is not None
-        try:
-            while message := self.channel.receive(timeout_s=0):
-                self.heard = time.monotonic()
-                self._supervisor.note_message(self, message)
-        except ChannelClosedError:
-            asyncio.get_running_loop().remove_reader(self.channel.fileno())
-
-    def _hear_last_words(self) -> None:
-        assert self.channel is not None
-        self.hear()
-        asyncio.get_running_loop().remove_reader(self.channel.fileno())
-        self.channel.close()
-
-    def _restart_delay_s(self) -> float:
-        """At once for one that had worked, however often; one that dies at its start must not keep the machine busy."""
-        self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < SHORT_LIFE_S else 0
-        return RESTART_DELAYS_S[min(self._short_lives, len(RESTART_DELAYS_S) - 1)]
-
-    def kill_if_silent(self) -> None:
-        if self.process is None or self.process.returncode is not None:
-            return
-        if time.monotonic() - self.heard > WORKER_SILENCE_LIMIT_S:
-            self._supervisor.note_event(f"{self.name} process killed", f"silent for {WORKER_SILENCE_LIMIT_S:g} s")
-            self.process.kill()
-
-    async def stop(self) -> None:
-        """Ask, then insist."""
-        if self.process is None or self.channel is None or self.process.returncode is not None:
-            return
-        try:
-            self.channel.send(Stop())
-            await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
-        except (ChannelClosedError, TimeoutError):
-            with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
-                self.process.kill()
-            await self.process.wait()
 
 
 class Supervisor:
@@ -132,9 +33,11 @@ class Supervisor:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.stopping = asyncio.Event()
-        self._link_end, self._video_end = channel_pair()
-        ends = {"link": self._link_end, "video": self._video_end}
-        self._workers = {name: Worker(name, ends[name].fileno(), self) for name in WORKERS}
+        self._pipes = {name: channel_pair() for name in workers_beside_link(config)}  # (at the link, at the worker)
+        link_ends = {name: at_link.fileno() for name, (at_link, _) in self._pipes.items()}
+        self._workers = {"link": WorkerLife("link", link_ends, self)}
+        for name, (_, at_worker) in self._pipes.items():
+            self._workers[name] = WorkerLife(name, {"link": at_worker.fileno()}, self)
         self._truth: TruthReport | None = None
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._exit_code = 0
@@ -151,8 +54,8 @@ class Supervisor:
         care = asyncio.create_task(self._care())
         await self.stopping.wait()
         self._systemd.stopping()
-        # The video first: nothing new enters a link that is about to close.
-        await self._workers["video"].stop()
+        # The link last: nothing new enters a link that is about to close.
+        await asyncio.gather(*(worker.stop() for name, worker in self._workers.items() if name != "link"))
         await self._workers["link"].stop()
         care.cancel()
         await asyncio.gather(care, *lives, return_exceptions=True)
@@ -172,7 +75,7 @@ class Supervisor:
             self._systemd.alive(f"{state.words}{': ' + cause if cause else ''}")
             await asyncio.sleep(0.25)
 
-    def note_message(self, worker: Worker, message: FromWorker) -> None:
+    def note_message(self, worker: WorkerLife, message: FromWorker) -> None:
         match message:
             case Statistics():
                 worker.figures = message.figures
@@ -193,9 +96,9 @@ class Supervisor:
             self.note_event(f"picture is {PictureState(report.state).words}", report.cause)
         self._truth = report
 
-    def forget_truth_of(self, worker: str) -> None:
-        """A worker has died: what it said of the picture died with it."""
-        if worker == self._reporter:
+    def note_death(self, worker: WorkerLife) -> None:
+        """What a dead worker said of the picture died with it."""
+        if worker.name == self._reporter:
             self._truth = None
 
     @property
@@ -242,13 +145,9 @@ class Supervisor:
         }
 
 
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"exit code {status}"
-    try:
-        return f"killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"killed by signal {-status}"
+def workers_beside_link(config: Config) -> tuple[str, ...]:
+    """The workers that have a pipe to the link process each."""
+    return ("video",)
 
 
 def run_supervisor(config: Config) -> int:

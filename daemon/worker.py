@@ -1,4 +1,4 @@
-"""A worker process: `python -m daemon.worker NAME SUPERVISOR_FD PEER_FD`, started by the supervisor and by nobody else.
+"""A worker process: `python -m daemon.worker NAME SUPERVISOR_FD PEER=FD ...`, started by the supervisor alone.
 
 It gets its configuration as the first message, runs one of the corridors' halves, and ends when told to, when the
 supervisor has gone, or when it cannot work with its configuration (which it says, so that nobody restarts it in vain).
@@ -67,7 +67,8 @@ class Supervision:
 
 
 def main(arguments: list[str]) -> int:
-    name, supervisor_fd, peer_fd = arguments[0], int(arguments[1]), int(arguments[2])
+    name, supervisor_fd = arguments[0], int(arguments[1])
+    pipes = {peer: socket.socket(fileno=int(end)) for peer, _, end in (pipe.partition("=") for pipe in arguments[2:])}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides the order
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -76,7 +77,7 @@ def main(arguments: list[str]) -> int:
     supervision = Supervision(socket.socket(fileno=supervisor_fd))
     try:
         config = supervision.start_message().config
-        _run(name, config, supervision, socket.socket(fileno=peer_fd))
+        _run(name, config, supervision, pipes)
     except ChannelClosedError as error:
         logger.error("%s", error)
         return 1
@@ -86,21 +87,21 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(name: str, config: Config, supervision: Supervision, peer: socket.socket) -> None:
+def _run(name: str, config: Config, supervision: Supervision, pipes: dict[str, socket.socket]) -> None:
     """Each half imports only what it needs: the link process never loads a codec."""
     if name == "link":
         from daemon.link.worker import run_link
 
-        run_link(config, supervision, Channel(peer, ToLink))
+        run_link(config, supervision, Channel(pipes["video"], ToLink))
     elif config.role is Role.SENDER:
         from daemon.sender import run_sender_video
 
-        run_sender_video(config, supervision, Channel(peer, ToVideo))
+        run_sender_video(config, supervision, Channel(pipes["link"], ToVideo))
     else:
         from daemon.receiver import run_receiver_video
 
-        run_receiver_video(config, supervision, Channel(peer, ToVideo))
+        run_receiver_video(config, supervision, Channel(pipes["link"], ToVideo))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) if len(sys.argv) == 4 else USAGE_EXIT_CODE)
+    sys.exit(main(sys.argv[1:]) if len(sys.argv) >= 4 else USAGE_EXIT_CODE)

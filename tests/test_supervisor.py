@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon import supervisor
+from daemon import supervisor, worker_life
 from daemon.config import Config, load_config
 from daemon.messages import Event, Failed, Statistics, TruthReport
 from daemon.states import PictureState
-from daemon.supervisor import EVENTS_KEPT, RESTART_DELAYS_S, SHORT_LIFE_S, TRUTH_LIMIT_NS, Supervisor
+from daemon.supervisor import EVENTS_KEPT, TRUTH_LIMIT_NS, Supervisor
+from daemon.worker_life import RESTART_DELAYS_S, SHORT_LIFE_S, ending
 from provisioning.lab import make_lab
 
 MS = 1_000_000
@@ -36,6 +37,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(supervisor, "time", clock)
+    monkeypatch.setattr(worker_life, "time", clock)
     return clock
 
 
@@ -60,8 +62,9 @@ def make_box(configs: dict[str, Config], clock: Clock) -> Iterator[MakeBox]:
 
     yield make
     for box in boxes:
-        box._link_end.close()
-        box._video_end.close()
+        for ends in box._pipes.values():
+            for end in ends:
+                end.close()
 
 
 def report(at_ns: int, state: PictureState = PictureState.LIVE) -> TruthReport:
@@ -83,9 +86,9 @@ def test_a_silent_reporters_last_word_does_not_stand(
     clock.now_ns += 1
     assert box.truth_now() == (PictureState[silent.replace(" ", "_")], f"the {reporter} process does not answer")
     box.note_message(box._workers[reporter], report(clock.now_ns))
-    box.forget_truth_of(other)  # the other one's death says nothing about the picture
+    box.note_death(box._workers[other])  # the other one's death says nothing about the picture
     assert box.truth_now()[0] is PictureState.LIVE
-    box.forget_truth_of(reporter)
+    box.note_death(box._workers[reporter])
     assert box.truth_now()[0].words == silent
 
 
@@ -152,9 +155,9 @@ def test_one_that_had_worked_is_started_at_once_and_one_that_dies_at_its_start_l
 
 
 def test_an_ending_is_told_in_words() -> None:
-    assert supervisor._ending(3) == "exit code 3"
-    assert supervisor._ending(-9) == "killed by SIGKILL"
-    assert supervisor._ending(-99) == "killed by signal 99"
+    assert ending(3) == "exit code 3"
+    assert ending(-9) == "killed by SIGKILL"
+    assert ending(-99) == "killed by signal 99"
 
 
 def test_the_clock_stands_in_for_the_real_one(clock: Clock) -> None:
