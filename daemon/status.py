@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import LinkError
+from daemon.health import describe_health
 from hw.errors import CathlinkError
 
 Snapshot = dict[str, object]
@@ -122,4 +123,6 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
         for figure, value in worker["figures"].items():
             lines.append(f"    {figure:<28}{value:g}")
+    if answer.get("health"):
+        lines += describe_health(answer["health"])
     return "\n".join(lines)

@@ -15,11 +15,13 @@ from collections import deque
 
 from daemon.channel import channel_pair
 from daemon.config import Config, Role
+from daemon.health import HealthWatch
 from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
 from daemon.states import PictureState
 from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
 from daemon.worker_life import WorkerLife
+from hw.sensors import LinuxSensors
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Supervisor:
         self._exit_code = 0
         self._failure = ""
         self._systemd = SystemdNotifier()
+        self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
         self._status = StatusServer(config.status.socket, self.snapshot)
 
     async def run(self) -> int:
@@ -51,14 +54,15 @@ class Supervisor:
             loop.add_signal_handler(number, self.stopping.set)
         await self._status.start()
         lives = [asyncio.create_task(worker.live()) for worker in self._workers.values()]
-        care = asyncio.create_task(self._care())
+        care = [asyncio.create_task(self._care()), asyncio.create_task(self._health.run())]
         await self.stopping.wait()
         self._systemd.stopping()
         # The link last: nothing new enters a link that is about to close.
         await asyncio.gather(*(worker.stop() for name, worker in self._workers.items() if name != "link"))
         await self._workers["link"].stop()
-        care.cancel()
-        await asyncio.gather(care, *lives, return_exceptions=True)
+        for task in care:
+            task.cancel()
+        await asyncio.gather(*care, *lives, return_exceptions=True)
         await self._status.stop()
         if self._failure:
             print(f"cathlink: {self._failure}", file=sys.stderr)
@@ -139,6 +143,7 @@ class Supervisor:
                 }
                 for worker in self._workers.values()
             },
+            "health": self._health.snapshot(),
             "events": [
                 {"what": event.what, "cause": event.cause, "at_ns": event.at_ns} for event in list(self.events)[-20:]
             ],

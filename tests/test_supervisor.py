@@ -12,6 +12,7 @@ from daemon.messages import Event, Failed, Statistics, TruthReport
 from daemon.states import PictureState
 from daemon.supervisor import EVENTS_KEPT, TRUTH_LIMIT_NS, Supervisor
 from daemon.worker_life import RESTART_DELAYS_S, SHORT_LIFE_S, ending
+from hw.sensors import LinuxSensors
 from provisioning.lab import make_lab
 
 MS = 1_000_000
@@ -130,6 +131,15 @@ def test_figures_are_those_of_their_worker(make_box: MakeBox, clock: Clock) -> N
     assert isinstance(workers, dict)
     assert workers["link"]["figures"] == {"rtt_ms": 7.0}
     assert workers["video"]["figures"] == {}
+
+
+def test_the_machines_health_is_in_the_snapshot_once_it_was_read(make_box: MakeBox, clock: Clock) -> None:
+    box = make_box("sender")
+    assert box.snapshot()["health"] is None
+    box._health.note(LinuxSensors().read())
+    health = box.snapshot()["health"]
+    assert isinstance(health, dict)
+    assert health["memory_total_bytes"] > 0
 
 
 def test_a_worker_that_cannot_work_ends_the_box(make_box: MakeBox, clock: Clock) -> None:
