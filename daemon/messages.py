@@ -3,6 +3,7 @@
 video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
 link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
 all   --- Statistics, Event, TruthReport ---> supervisor
+any   --- SmallMessage ---> link ... peer's link --- SmallMessage ---> the process that reads its kind
 """
 
 import msgspec
@@ -110,7 +111,14 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     exit_code: int
 
 
-ToWorker = Start | Stop
-FromWorker = TruthReport | Event | Statistics | Failed
-ToLink = AccessUnit | SourceReport | ViewReport
-ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport
+class SmallMessage(msgspec.Struct, frozen=True, tag="small"):
+    """A reliable small message, to or from the peer. `kind`: link.message_kinds, which says who reads it there."""
+
+    kind: int
+    payload: bytes
+
+
+ToWorker = Start | Stop | SmallMessage
+FromWorker = TruthReport | Event | Statistics | Failed | SmallMessage
+ToLink = AccessUnit | SourceReport | ViewReport | SmallMessage
+ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport | SmallMessage

@@ -44,6 +44,12 @@ def is_plaintext(record: bytes) -> bool:
     return record[3:5] == b"\0\0"
 
 
+def is_application_data(datagram: bytes) -> bool:
+    """Whether `datagram` consists of records of application data and of nothing else."""
+    records = split_records(datagram)
+    return bool(records) and all(record[0] == ContentType.APPLICATION_DATA for record in records)
+
+
 def with_sequence(record: bytes, sequence: int) -> bytes:
     return record[:5] + sequence.to_bytes(6) + record[11:]
 

@@ -12,8 +12,10 @@ from math import ceil
 from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
 from daemon.link.feedback import REPORT_EVERY_NS, ArrivalLog, SentLog
+from daemon.link.message_kinds import MessageKind
 from daemon.link.meter import JitterMeter, RateMeter
 from daemon.link.pacer import UDP_IP_BYTES
+from daemon.link.reliable import ReliableMessages, SmallDelivery
 from daemon.link.rtcp import (
     ClockQuestion,
     ClockReply,
@@ -57,6 +59,8 @@ class Endpoint:
         self._ssrc = secrets.randbits(32)  # of our RTCP
         self._peer_ssrc: int | None = None  # of its
         self._address_changes = 0
+        self.small = ReliableMessages(epoch=secrets.randbits(32) | 1)
+        self.small_deliveries: list[SmallDelivery] = []
         self.malformed = 0
 
     @property
@@ -67,6 +71,7 @@ class Endpoint:
         """Anything that came on the port."""
         opened = self.transport.receive(datagram, address, now_ns)
         if opened is None:
+            self._receive_small()
             return
         kind, plain = opened
         try:
@@ -79,6 +84,18 @@ class Endpoint:
                     self._receive_rtcp(message, now_ns)
         except PacketError:
             self.malformed += 1
+
+    def send_small(self, kind: int, payload: bytes, now_ns: int) -> bool:
+        """Queue a reliable small message; it leaves with the next `poll`. False: refused, and counted."""
+        return self.small.send(MessageKind(kind), payload, now_ns)
+
+    def _receive_small(self) -> None:
+        records, self.transport.messages = self.transport.messages, []
+        for record in records:
+            try:
+                self.small_deliveries += self.small.receive(record)
+            except PacketError:
+                self.malformed += 1
 
     def _meet(self, peer_ssrc: int) -> None:
         """A link process that is new to us, the first or one that began anew, with a clock and packets of its own."""
@@ -107,10 +124,17 @@ class Endpoint:
         if self.transport.is_established and (changed or self.clock.question_due(now_ns)):
             identifier, t1_ns = self.clock.ask(now_ns)
             self._send_rtcp([ClockQuestion(identifier, t1_ns)])
+        if self.transport.is_established:
+            for record in self.small.records_to_send(now_ns, self.rtt_ns):
+                self.transport.send_message(record)
+        else:
+            self.small.drop_expired(now_ns)
 
     def next_timer_ns(self, now_ns: int) -> int:
-        clock_ns = self.clock.next_timer_ns() if self.transport.is_established else FOREVER_NS
-        return min(self.transport.next_timer_ns(now_ns), clock_ns)
+        timers_ns = [self.transport.next_timer_ns(now_ns)]
+        if self.transport.is_established:
+            timers_ns += [self.clock.next_timer_ns(), self.small.next_timer_ns()]
+        return min(timers_ns)
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         datagrams, self.transport.outbox = self.transport.outbox, []

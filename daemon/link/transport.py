@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 from daemon.link.dtls import DtlsAssociation, DtlsListener, DtlsState
 from daemon.link.dtls_cookie import HELLO_RANDOM
+from daemon.link.dtls_record import RECORD_HEADER_BYTES, is_application_data
+from daemon.link.dtls_record import SEAL_BYTES as RECORD_SEAL_BYTES
 from daemon.link.rtp import DatagramKind, datagram_kind, sequence_delta
 from daemon.link.srtp import RTCP_SEAL_BYTES, SEAL_BYTES, SrtpSession
 from provisioning.identity import Identity
@@ -79,6 +81,7 @@ class SecureTransport:
         self._confirmed = True
         self._allowance_bytes = 0
         self.outbox: list[tuple[bytes, Address]] = []
+        self.messages: list[bytes] = []  # small messages that came, for the owner to take
         self.last_authenticated_ns: int | None = None
         self.cause = ""
         self.sessions = 0
@@ -102,10 +105,16 @@ class SecureTransport:
     # --- datagrams in ---
 
     def receive(self, datagram: bytes, address: Address, now_ns: int) -> tuple[DatagramKind, bytes] | None:
-        """The opened RTP or RTCP packet, or None when the datagram was something else."""
+        """The opened RTP or RTCP packet, or None when the datagram was something else.
+
+        Small messages are left in `messages`.
+        """
         kind = datagram_kind(datagram)
         if kind is DatagramKind.DTLS:
-            self._receive_dtls(datagram, address, now_ns)
+            if is_application_data(datagram):
+                self._receive_messages(datagram, address, now_ns)
+            else:
+                self._receive_dtls(datagram, address, now_ns)
             return None
         if kind is DatagramKind.UNKNOWN:
             return None
@@ -154,6 +163,23 @@ class SecureTransport:
             return False
         session.newest[ssrc] = sequence
         return True
+
+    def _receive_messages(self, datagram: bytes, address: Address, now_ns: int) -> None:
+        """They come from any address, as media does, but only media moves the peer's address.
+
+        DTLS 1.2 does not say whose a record is: the one that can open it gives its content (RFC 6347, section 4.1.2.7).
+        """
+        for session in (self._current, self._upcoming, self._previous):
+            if session is None:
+                continue
+            opened = session.association.receive(datagram, now_ns)
+            if opened:
+                self.messages += opened
+                self.last_authenticated_ns = now_ns
+                if session is self._upcoming:
+                    self._promote(session, now_ns)
+                return
+        self.not_authentic += 1
 
     # --- handshakes ---
 
@@ -300,6 +326,17 @@ class SecureTransport:
         if session is None or self.peer_address is None or not self._may_send(len(packet) + RTCP_SEAL_BYTES):
             return False
         self.outbox.append((session.srtp.protect_rtcp(packet), self.peer_address))
+        return True
+
+    def send_message(self, message: bytes) -> bool:
+        """As `send_rtp`, for 1 to dtls.MAX_MESSAGE_BYTES bytes in a DTLS record of the session."""
+        session = self._current
+        if session is None or session.association.state is not DtlsState.ESTABLISHED or self.peer_address is None:
+            return False
+        if not self._may_send(len(message) + RECORD_HEADER_BYTES + RECORD_SEAL_BYTES):
+            return False
+        session.association.send(message)
+        self._drain(session.association, self.peer_address)
         return True
 
     def _may_send(self, sealed_bytes: int) -> bool:

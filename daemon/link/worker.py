@@ -16,12 +16,14 @@ from daemon.config import Config, Role, split_address
 from daemon.link import fec
 from daemon.link.congestion import CongestionController
 from daemon.link.endpoint import Endpoint, ReceiverEndpoint, SenderEndpoint, receiver_endpoint, sender_endpoint
+from daemon.link.message_kinds import Reader, reader_of
 from daemon.link.socket import UdpSocket, resolve
 from daemon.memory import release_compiler_text
 from daemon.messages import (
     AccessUnit,
     DeliveredUnit,
     LinkReport,
+    SmallMessage,
     SourceReport,
     Statistics,
     ToLink,
@@ -30,6 +32,7 @@ from daemon.messages import (
 from daemon.picture.present import truth_report
 from daemon.picture.remote import RemoteTruth
 from daemon.picture.truth import Truth, view_status
+from daemon.queues import BoundedQueue
 from daemon.states import PictureState, SourceState
 from daemon.worker import Supervision
 from provisioning.identity import Identity
@@ -37,6 +40,7 @@ from provisioning.identity import Identity
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_NS = 25_000_000
+SMALL_WAITING = 64
 REPORT_EVERY_NS = 25_000_000
 STATISTICS_EVERY_NS = 1_000_000_000
 VIDEO_SILENCE_LIMIT_NS = 150_000_000
@@ -65,6 +69,7 @@ class _Link:
 
     def __init__(self, supervision: Supervision, video: Channel[ToLink]) -> None:
         self._supervision = supervision
+        self._small_from_supervisor: BoundedQueue[SmallMessage] = BoundedQueue(SMALL_WAITING)
         self._video = video
         self._next_report_ns = 0
         self._next_statistics_ns = 0  # the first at once: it tells the supervisor that this process has come up
@@ -72,7 +77,7 @@ class _Link:
         self._cpu_ns = time.process_time_ns()
 
     def run(self) -> None:
-        self._supervision.listen(on_stop=lambda: None)
+        self._supervision.listen(on_stop=lambda: None, on_small=self._small_from_supervisor.put)
         waiting: list[UdpSocket | Channel[ToLink]] = [self.socket, self._video]
         while not self._supervision.stopping.is_set():
             now_ns = time.monotonic_ns()
@@ -84,11 +89,14 @@ class _Link:
             if self._video in ready:
                 while (message := self._video.receive(timeout_s=0)) is not None:
                     self._video_heard_ns = time.monotonic_ns()
-                    self.take_message(message)
+                    self._take(message)
+            while (small := self._small_from_supervisor.take(timeout_s=0)) is not None:
+                self._take(small)
             now_ns = time.monotonic_ns()
             self.endpoint.poll(now_ns)
             self._send()
             self.hand_over(now_ns)
+            self._hand_over_small()
             if now_ns >= self._next_report_ns:
                 self._next_report_ns = now_ns + REPORT_EVERY_NS
                 self.report(now_ns)
@@ -99,6 +107,23 @@ class _Link:
         self.endpoint.transport.close()
         self._send()
         self.socket.close()
+
+    def _take(self, message: ToLink) -> None:
+        if isinstance(message, SmallMessage):
+            self.endpoint.send_small(message.kind, message.payload, time.monotonic_ns())
+        else:
+            self.take_message(message)
+
+    def _hand_over_small(self) -> None:
+        """To the process that reads the kind. One that this build does not know has no reader."""
+        deliveries, self.endpoint.small_deliveries = self.endpoint.small_deliveries, []
+        for delivery in deliveries:
+            message = SmallMessage(delivery.kind, delivery.payload)
+            match reader_of(delivery.kind):
+                case Reader.VIDEO:
+                    self._video.send(message)
+                case Reader.SUPERVISOR:
+                    self._supervision.report(message)
 
     def _send(self) -> None:
         for datagram, address in self.endpoint.datagrams_to_send():
@@ -113,6 +138,7 @@ class _Link:
             "address_changes": float(transport.address_changes),
             "not_authentic": float(transport.not_authentic),
             "malformed": float(self.endpoint.malformed),
+            **self.endpoint.small.figures(),
             "unsent": float(self.socket.unsent),
             "video_pipe_drops": float(self._video.drops),
             "cpu_percent": (self._cpu_ns - cpu_ns) / 1e7,

@@ -11,7 +11,9 @@ import pytest
 
 from daemon.link import rtcp, rtp
 from daemon.link.fec import encode_repair, recover_payloads, repair_symbols
+from daemon.link.message_kinds import MessageKind
 from daemon.link.packetize import depacketize, packetize
+from daemon.link.reliable import ReliableMessages
 from daemon.link.rtp import FrameExtension, RtpPacket
 from daemon.states import SourceState
 from hw.encoders.x264 import X264Encoder
@@ -81,7 +83,20 @@ def worked_example() -> dict[str, bytes]:
         ),
         "congestion feedback": rtcp.serialize_rtcp(0x44444444, [feedback]),
         "clock question": rtcp.serialize_rtcp(0x44444444, [rtcp.ClockQuestion(3, 2_000_000_000)]),
+        "small messages": small_messages_example(),
     }
+
+
+def small_messages_example() -> bytes:
+    end, peer = ReliableMessages(0x55555555, first_sequence=7), ReliableMessages(0x66666666)
+    for number in range(3):
+        peer.send(MessageKind.BOARD, b"x", 0)
+        (record,) = peer.records_to_send(0, 20 * MS)
+        if number != 1:
+            end.receive(record)
+    end.send(MessageKind.CALL, b"ring", 0)
+    (record,) = end.records_to_send(0, 20 * MS)
+    return record
 
 
 def documented_example() -> dict[str, bytes]:
