@@ -13,7 +13,7 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.errors import CodecError
 from daemon.log import RepeatedProblem
-from daemon.memory import release_compiler_text
+from daemon.memory import release_start_memory
 from daemon.messages import DeliveredUnit, LinkReport, SourceReport, Statistics, ToVideo, ViewReport
 from daemon.picture.decode import Decoder
 from daemon.picture.integrity import doubt_about
@@ -66,7 +66,7 @@ class ReceiverVideo:
 
     def run(self) -> None:
         self._supervision.listen(on_stop=self._pictures.wake)
-        release_compiler_text()  # the kernels are loaded
+        release_start_memory()  # the kernels are loaded
         self._idr_wanted.set()  # a new decoder knows no picture
         self._stages.start("intake", self._run_intake)
         self._stages.start("decode", self._run_decode)

@@ -12,7 +12,7 @@ from daemon.config import EncoderConfig
 from daemon.errors import MaskError
 from daemon.guarded import Guarded
 from daemon.log import RepeatedProblem
-from daemon.memory import release_compiler_text
+from daemon.memory import release_start_memory
 from daemon.messages import AccessUnit, EncoderOrder, ToVideo
 from daemon.picture.encode import ImageEncoder
 from daemon.picture.mask import require_masked
@@ -70,7 +70,7 @@ class EncodeStage:
             if image is None:
                 continue
             if self._last_encoded is None:
-                release_compiler_text()  # the capture has found its first new image: its kernels are loaded
+                release_start_memory()  # the capture has found its first new image: its kernels are loaded
             try:
                 encoded = self._encode(image)
             except (DeviceError, MaskError) as error:

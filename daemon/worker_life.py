@@ -79,7 +79,7 @@ class WorkerLife:
             self.name,
             str(theirs.fileno()),
             *(f"{peer}={end}" for peer, end in self._pipes.items()),
-            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # one arena a thread would keep freed pictures resident
+            env={**os.environ, "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"},  # one arena a thread would keep freed pictures resident
             pass_fds=(theirs.fileno(), *self._pipes.values()),
             stdin=standard,
             stdout=standard,

@@ -18,7 +18,7 @@ from daemon.link.congestion import CongestionController
 from daemon.link.endpoint import Endpoint, ReceiverEndpoint, SenderEndpoint, receiver_endpoint, sender_endpoint
 from daemon.link.message_kinds import Reader, reader_of
 from daemon.link.socket import UdpSocket, resolve
-from daemon.memory import release_compiler_text
+from daemon.memory import release_start_memory
 from daemon.messages import (
     AccessUnit,
     DeliveredUnit,
@@ -49,7 +49,7 @@ NANOSECONDS = 1_000_000_000
 
 def run_link(config: Config, supervision: Supervision, video: Channel[ToLink]) -> None:
     """The link process of either end; returns when it is told to stop. Raises CathlinkError for a wrong config."""
-    fec.warm_beside(then=release_compiler_text)
+    fec.warm_beside(then=release_start_memory)
     identity = Identity.load(
         Path(config.identity.certificate), Path(config.identity.key), Path(config.identity.authority)
     )
