@@ -20,6 +20,9 @@ WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled firs
 STOP_LIMIT_S = 0.7  # for each of two workers, so that all end within 2 s
 RESTART_DELAYS_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)  # by how many lives in a row were short
 SHORT_LIFE_S = 2.0
+# See mallopt(3). One arena a thread would keep freed pictures resident. Left to itself, malloc puts ever larger arrays
+# into the heap, where they leave holes; with a fixed limit, it would give the heap's end back after each picture.
+WORKER_MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "8388608"}
 USES_STDIO = "video"  # the worker whose devices may be standard input and output
 
 
@@ -79,7 +82,7 @@ class WorkerLife:
             self.name,
             str(theirs.fileno()),
             *(f"{peer}={end}" for peer, end in self._pipes.items()),
-            env={**os.environ, "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"},  # one arena a thread would keep freed pictures resident
+            env=os.environ | WORKER_MALLOC,
             pass_fds=(theirs.fileno(), *self._pipes.values()),
             stdin=standard,
             stdout=standard,
