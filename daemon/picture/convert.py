@@ -1,15 +1,19 @@
 """Captured bytes to grey in one pass: crop to the image area, luma, and full range, straight into the picture.
 
+What a colour source carries besides: picture.chroma.
+
 Grey of a grey source is exact in every format: the weights add up to one, so b = g = r = v gives v. Limited range (16
 to 235, what televisions use) is widened to 0 to 255, and what lies beyond is cut. Every level is the rounded formula's,
 or next to it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import types
+from numba.extending import register_jitable
 
 from daemon.picture.area import Area
 from daemon.picture.kernel import PICTURE, PICTURE_IN, kernel
@@ -52,9 +56,9 @@ def _conversion(timing: CaptureTiming) -> Conversion:
     terms = _terms(timing.matrix, limited=limited)
     match timing.pixel_format:
         case PixelFormat.BGR24:
-            return lambda frame, x, y, picture: _bgr_to_gray(frame, x, y, *terms, picture)
+            return lambda frame, x, y, picture: bgr_to_plane(frame, x, y, *terms, picture)
         case PixelFormat.BGRX:
-            return lambda frame, x, y, picture: _bgrx_to_gray(frame.view(np.uint32), x, y, *terms, picture)
+            return lambda frame, x, y, picture: bgrx_to_plane(frame.view(np.uint32), x, y, *terms, picture)
         case PixelFormat.YUYV422:
             return lambda frame, x, y, picture: _yuyv_to_gray(frame.view(np.uint16), x, y, limited, picture)
     return lambda frame, x, y, picture: _luma_to_gray(frame, x, y, limited, picture)
@@ -68,6 +72,13 @@ def _terms(matrix: ColourMatrix, *, limited: bool) -> tuple[int, int, int, int]:
     return blue, whole - blue - red, red, ONE // 2 - (BLACK_LIMITED * whole if limited else 0)
 
 
+@register_jitable  # type: ignore[untyped-decorator]
+def _widened(level: Any) -> np.uint16:
+    """0 to 255 of a limited level, which has 8 or 16 bits."""
+    limited = np.uint16(min(max(level, np.uint8(BLACK_LIMITED)), np.uint8(WHITE_LIMITED)) - np.uint8(BLACK_LIMITED))
+    return np.uint16(np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8))
+
+
 _TERMS = (*[types.int16] * 3, types.int32)
 _PLACE = (types.uint64, types.uint64)
 _PAIRS_IN = types.Array(types.uint16, 2, "C", readonly=True)
@@ -75,7 +86,7 @@ _QUADS_IN = types.Array(types.uint32, 2, "C", readonly=True)
 
 
 @kernel(PICTURE_IN, *_PLACE, *_TERMS, PICTURE)
-def _bgr_to_gray(
+def bgr_to_plane(
     frame: FrameBytes, x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
     for row in range(out.shape[0]):
@@ -92,7 +103,7 @@ def _bgr_to_gray(
 
 
 @kernel(_QUADS_IN, *_PLACE, *_TERMS, PICTURE)
-def _bgrx_to_gray(
+def bgrx_to_plane(
     frame: npt.NDArray[np.uint32], x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
     byte = np.uint32(255)
@@ -116,11 +127,7 @@ def _yuyv_to_gray(frame: npt.NDArray[np.uint16], x: int, y: int, widen: bool, ou
         pixels = frame[y + row, x : x + out.shape[1]]
         if widen:
             for i in range(levels.shape[0]):
-                limited = np.uint16(
-                    min(max(pixels[i] & np.uint16(255), np.uint16(BLACK_LIMITED)), np.uint16(WHITE_LIMITED))
-                    - np.uint16(BLACK_LIMITED)
-                )
-                levels[i] = np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8)
+                levels[i] = _widened(pixels[i] & np.uint16(255))
         else:
             for i in range(levels.shape[0]):
                 levels[i] = pixels[i]  # its lower byte
@@ -133,10 +140,7 @@ def _luma_to_gray(frame: FrameBytes, x: int, y: int, widen: bool, out: GrayPictu
         pixels = frame[y + row, x : x + out.shape[1]]
         if widen:
             for i in range(levels.shape[0]):
-                limited = np.uint16(
-                    min(max(pixels[i], np.uint8(BLACK_LIMITED)), np.uint8(WHITE_LIMITED)) - np.uint8(BLACK_LIMITED)
-                )
-                levels[i] = np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8)
+                levels[i] = _widened(pixels[i])
         else:
             for i in range(levels.shape[0]):
                 levels[i] = pixels[i]
