@@ -22,7 +22,7 @@ from daemon.picture.truth import PictureTruth, Truth, view_status
 from daemon.queues import BoundedQueue, LatestSlot
 from daemon.stages import Stages, StageTimer
 from daemon.worker import Supervision
-from hw.ports import GrayPicture
+from hw.ports import Picture, luma_of
 from hw.select import display_device
 
 logger = logging.getLogger(__name__)
@@ -122,10 +122,10 @@ class ReceiverVideo:
             self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns))
             self._check(pixels, unit)
 
-    def _check(self, pixels: GrayPicture, unit: DeliveredUnit) -> None:
+    def _check(self, pixels: Picture, unit: DeliveredUnit) -> None:
         """While it goes to the screen: half a millisecond is not worth the wait, and DEGRADED is told right after."""
         with self._check_time:
-            doubt = doubt_about(pixels, unit.data)
+            doubt = doubt_about(luma_of(pixels), unit.data)
         if doubt:
             with self._truth_lock:
                 self._truth.note_doubt(unit.frame_id, unit.stream, doubt)

@@ -9,7 +9,7 @@ from hw.capture.base import CaptureSource
 from hw.capture.pacing import SECOND_NS, Clock
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceError
-from hw.ports import Banner, CapturedFrame, CaptureTiming, GrayPicture
+from hw.ports import Banner, CapturedFrame, CaptureTiming, GrayPicture, Picture
 
 
 class ManualClock:
@@ -112,7 +112,7 @@ class FakeCapture(CaptureSource):
 class Shown:
     """What one call of `show` was given; the picture is a copy."""
 
-    picture: GrayPicture | None
+    picture: Picture | None
     banner: Banner
     is_new: bool
 
@@ -127,7 +127,7 @@ class FakeDisplay:
     def open(self) -> None:
         self._is_open = True
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         if not self._is_open:
             raise DeviceError("the display is closed", "open it first")
         self.shown.append(Shown(None if picture is None else picture.copy(), banner, is_new))

@@ -13,6 +13,11 @@ import numpy.typing as npt
 GrayPicture = npt.NDArray[np.uint8]
 """Shape (height, width), C-contiguous, 8-bit grey, full range 0..255."""
 
+ChromaPlanes = npt.NDArray[np.uint8]
+"""Shape (2, rows, columns), C-contiguous: Cb and Cr, full range; NO_CHROMA is grey."""
+
+NO_CHROMA = 128
+
 MACROBLOCK = 16
 """Pixels, both ways: the grain in which an encoder spends its bits."""
 
@@ -57,6 +62,54 @@ class ColourMatrix(StrEnum):
 class ValueRange(StrEnum):
     FULL = "full"
     LIMITED = "limited"  # black is 16, white is 235
+
+
+class ChromaSampling(StrEnum):
+    HALF = "4:2:0"  # half of the luma's rows and columns, rounded up
+    FULL = "4:4:4"
+
+    def plane_shape(self, luma_shape: tuple[int, ...]) -> tuple[int, int]:
+        """Of each chroma plane."""
+        height, width = luma_shape
+        return (height, width) if self is ChromaSampling.FULL else ((height + 1) // 2, (width + 1) // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class ColourCoding:
+    """How the colour of a picture is written as numbers."""
+
+    sampling: ChromaSampling
+    matrix: ColourMatrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColourPicture:
+    """A picture of a colour source. `luma` is the GrayPicture that it would be without its colour."""
+
+    luma: GrayPicture
+    chroma: ChromaPlanes
+    coding: ColourCoding
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width), as that of a GrayPicture."""
+        return self.luma.shape
+
+    def copy(self) -> "ColourPicture":
+        return ColourPicture(self.luma.copy(), self.chroma.copy(), self.coding)
+
+
+Picture = GrayPicture | ColourPicture
+"""What goes from the chain to the screens: grey as a rule. Who asks only for brightness takes `luma_of` it."""
+
+
+def luma_of(picture: Picture) -> GrayPicture:
+    return picture.luma if isinstance(picture, ColourPicture) else picture
+
+
+def coding_of(picture: Picture) -> ColourCoding | None:
+    """None: grey."""
+    return picture.coding if isinstance(picture, ColourPicture) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +170,7 @@ class EncoderSettings:
     preset: str
     lossless: bool = False
     crf: float | None = None  # constant quality instead of the bit rate: for judging, not for a link
+    colour: ColourCoding | None = None  # None: grey
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +182,15 @@ class EncodedPicture:
 
 
 class Encoder(Protocol):
-    """Grey pictures in, access units out, one for one and without delay. Used by one thread."""
+    """Pictures in, access units out, one for one and without delay. Used by one thread."""
 
     def open(self, settings: EncoderSettings) -> None:
         """Raises DeviceError when this encoder cannot be had here or does not take the settings."""
         ...
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
-        """The access unit of `picture`. Raises DeviceError; the encoder must then be opened anew.
+    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+        """The access unit of `picture`, which is as the settings say. Raises DeviceError; the encoder must then be
+        opened anew.
 
         `finer`: blocks that get more than their share of the bits, as far as this encoder can.
         """
@@ -179,7 +234,7 @@ class Display(Protocol):
         """Raises DeviceError when the display cannot be had."""
         ...
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         """Show `picture` with `banner`; called for every new picture and at least every 50 ms besides.
 
         `is_new` is False when `picture` is the one shown before and only the banner moves on. The pixels may be

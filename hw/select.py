@@ -150,8 +150,8 @@ def _sdl(address: DeviceAddress) -> Display:
 def _raw_display(address: DeviceAddress) -> Display:
     from hw.display.raw import RawDisplay
 
-    address.choice("format", PixelFormat.GRAY8, (PixelFormat.GRAY8,))
-    return RawDisplay(address.rest)
+    pixel_format = address.choice("format", PixelFormat.GRAY8, (PixelFormat.GRAY8, PixelFormat.BGRX))
+    return RawDisplay(address.rest, PixelFormat(pixel_format))
 
 
 def _web(address: DeviceAddress) -> Display:

@@ -1,14 +1,19 @@
-"""Access unit in, grey picture out, at once: slice threads only, so that no frame waits inside the decoder."""
+"""Access unit in, picture out, at once: slice threads only, so that no frame waits inside the decoder."""
 
 import av
 import av.error
 import numpy as np
 from av.codec.context import Flags
+from av.video.frame import VideoFrame
 
 from daemon.errors import CodecError
-from hw.ports import GrayPicture
+from hw.planes import plane_pixels
+from hw.ports import ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, Picture
 
 DECODER_THREADS = 2
+
+SAMPLINGS = {"yuvj420p": ChromaSampling.HALF, "yuvj444p": ChromaSampling.FULL}  # full range alone
+MATRICES = {1: ColourMatrix.BT709, 6: ColourMatrix.BT601}  # AVCOL_SPC_BT709, AVCOL_SPC_SMPTE170M
 
 
 class Decoder:
@@ -20,8 +25,8 @@ class Decoder:
         self._context.thread_count = DECODER_THREADS
         self._context.flags |= Flags.low_delay
 
-    def decode(self, access_unit: bytes) -> GrayPicture:
-        """The picture, shape (height, width), contiguous. Raises CodecError when the unit gives no intact picture."""
+    def decode(self, access_unit: bytes) -> Picture:
+        """The picture, contiguous. Raises CodecError when the unit gives no intact picture."""
         try:
             frames = self._context.decode(av.Packet(access_unit))
         except (av.error.FFmpegError, ValueError) as error:
@@ -31,6 +36,14 @@ class Decoder:
         frame = frames[0]
         if frame.is_corrupt:
             raise CodecError("the decoder marks the picture as corrupt")
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        return np.ascontiguousarray(rows[: frame.height, : frame.width])
+        luma = np.ascontiguousarray(plane_pixels(frame, 0))
+        coding = _coding(frame)
+        if coding is None:
+            return luma
+        return ColourPicture(luma, np.stack([plane_pixels(frame, 1), plane_pixels(frame, 2)]), coding)
+
+
+def _coding(frame: VideoFrame) -> ColourCoding | None:
+    """None: grey. So is chroma of which the stream does not say what it means: an encoder that cannot do without."""
+    sampling, matrix = SAMPLINGS.get(frame.format.name), MATRICES.get(frame.colorspace)
+    return None if sampling is None or matrix is None else ColourCoding(sampling, matrix)

@@ -14,7 +14,7 @@ from daemon.picture.blocks import block_content
 from daemon.picture.integrity import reference_message
 from daemon.picture.region import RegionDetector
 from hw.encoders.x264 import FASTEST_PRESET
-from hw.ports import EncodedPicture, Encoder, EncoderSettings, GrayPicture
+from hw.ports import EncodedPicture, Encoder, EncoderSettings, Picture, coding_of, luma_of
 
 REOPEN_FACTOR = 1.25  # image rates that differ by more are another mode of the X-ray system
 REOPEN_AFTER_NS = 1_000_000_000
@@ -34,7 +34,7 @@ class ImageEncoder:
         self._rate_differs_since_ns: int | None = None
 
     def encode(
-        self, pixels: GrayPicture, capture_ns: int, *, image_rate_hz: float, bitrate_bps: int, force_idr: bool
+        self, pixels: Picture, capture_ns: int, *, image_rate_hz: float, bitrate_bps: int, force_idr: bool
     ) -> EncodedPicture:
         """The access unit of `pixels`. Raises DeviceError."""
         settings = self._settings
@@ -42,10 +42,11 @@ class ImageEncoder:
             settings = self._open(pixels, image_rate_hz, bitrate_bps)
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
+        luma = luma_of(pixels)
         if self._regions is None:
-            finer, reference = None, self._beside.submit(lambda: reference_message(block_content(pixels)))
+            finer, reference = None, self._beside.submit(lambda: reference_message(block_content(luma)))
         else:
-            content = block_content(pixels)
+            content = block_content(luma)
             finer, reference = self._regions.find(content), self._beside.submit(reference_message, content)
         try:
             encoded = self._encoder.encode(pixels, force_idr=force_idr, finer=finer)
@@ -58,9 +59,11 @@ class ImageEncoder:
         self._encoder.close()
         self._settings = None
 
-    def _open(self, pixels: GrayPicture, image_rate_hz: float, bitrate_bps: int) -> EncoderSettings:
+    def _open(self, pixels: Picture, image_rate_hz: float, bitrate_bps: int) -> EncoderSettings:
         height, width = pixels.shape
-        settings = EncoderSettings(width, height, image_rate_hz, bitrate_bps, self._preset, self._lossless, self._crf)
+        settings = EncoderSettings(
+            width, height, image_rate_hz, bitrate_bps, self._preset, self._lossless, self._crf, coding_of(pixels)
+        )
         self._settings = None
         self._encoder.open(settings)
         self._settings = settings
@@ -68,9 +71,9 @@ class ImageEncoder:
         return settings
 
     def _is_another_mode(
-        self, settings: EncoderSettings, pixels: GrayPicture, capture_ns: int, image_rate_hz: float
+        self, settings: EncoderSettings, pixels: Picture, capture_ns: int, image_rate_hz: float
     ) -> bool:
-        if pixels.shape != (settings.height, settings.width):
+        if pixels.shape != (settings.height, settings.width) or coding_of(pixels) != settings.colour:
             return True
         if 1 / REOPEN_FACTOR < image_rate_hz / settings.image_rate_hz < REOPEN_FACTOR:
             self._rate_differs_since_ns = None

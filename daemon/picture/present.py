@@ -15,7 +15,7 @@ from daemon.picture.truth import Truth
 from daemon.queues import LatestSlot
 from daemon.states import PictureState
 from hw.errors import DeviceError
-from hw.ports import Banner, Display, GrayPicture, Tone
+from hw.ports import Banner, Display, Picture, Tone
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _TONES = {
 class DecodedPicture:
     """A picture ready to show. `capture_ns` is the sender's clock."""
 
-    pixels: GrayPicture
+    pixels: Picture
     frame_id: int
     stream: int
     capture_ns: int

@@ -1,7 +1,7 @@
 """A display for machines without one: the picture's truth is still assessed and reported, nothing is drawn."""
 
 from hw.errors import DeviceError
-from hw.ports import Banner, GrayPicture
+from hw.ports import Banner, Picture
 
 
 class NoneDisplay:
@@ -11,7 +11,7 @@ class NoneDisplay:
     def open(self) -> None:
         self._is_open = True
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         if not self._is_open:
             raise DeviceError("display is not open")
 

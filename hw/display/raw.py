@@ -1,4 +1,6 @@
-"""Raw pictures for another program: each new picture whole, 8-bit grey, one after the other, nothing between them.
+"""Raw pictures for another program: each new picture whole, one after the other, nothing between them.
+
+As 8-bit grey, which of a colour source is its luma; or as BGRX, whatever the source.
 
 Pictures leave at once and uncopied, so that what a reader measures is the corridor and not this display. A reader that
 is slow loses whole pictures instead of seeing ever older ones, and never a part of one.
@@ -10,9 +12,10 @@ import select
 import stat
 import time
 
+from hw.display.bgrx import bgrx_of
 from hw.errors import DeviceError
 from hw.pipe import enlarge_pipe, unread_bytes
-from hw.ports import Banner, GrayPicture
+from hw.ports import Banner, Picture, PixelFormat, luma_of
 
 STANDARD_OUTPUT = "-"
 PARTLY_FILLED_BYTES = 16 << 10  # of pages in the pipe that end with a picture
@@ -22,8 +25,9 @@ WRITE_PATIENCE_S = 0.02  # how long `show` waits for a reader to take the rest o
 class RawDisplay:
     """`path` is a file, a named pipe that somebody reads, or "-" for the standard output."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, pixel_format: PixelFormat = PixelFormat.GRAY8) -> None:
         self._path = path
+        self._is_in_colour = pixel_format is PixelFormat.BGRX
         self._fd = -1
         self._is_pipe = False
         self._pipe_bytes = 0
@@ -54,7 +58,7 @@ class RawDisplay:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         return os.open(self._path, flags, 0o600)
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         """Write `picture` if it is new, or count it as dropped when the reader has not taken the one before last.
 
         Raises DeviceError when the reader is gone.
@@ -66,10 +70,11 @@ class RawDisplay:
                 self._write(memoryview(self._unwritten))
             if picture is None or not is_new:
                 return
-            if self._unwritten or not self._has_room_for(picture.nbytes):
+            pixels = bgrx_of(picture) if self._is_in_colour else luma_of(picture)
+            if self._unwritten or not self._has_room_for(pixels.nbytes):
                 self.dropped_pictures += 1
                 return
-            self._write(picture.data.cast("B"))
+            self._write(pixels.data.cast("B"))
         except OSError as error:
             raise self._mapped(error) from error
 

@@ -1,8 +1,8 @@
 """The expert's screen: a window, or the whole screen through KMS/DRM where no desktop runs (SDL_VIDEODRIVER decides).
 
-A picture goes to the renderer as 32-bit RGB with the three channels equal, not as one of SDL's YUV formats: there is
-then no colour matrix that could clip or round, so grey 0..255 is exact on every renderer (SDL's default YUV mode turns
-0 into 0..16 and 235 into 255). Spreading a 1024x1024 picture over the channels takes about 0.3 ms.
+A picture goes to the renderer as 32-bit RGB, grey with the three channels equal, not as one of SDL's YUV formats: there
+is then no colour matrix that could clip or round, so grey 0..255 is exact on every renderer (SDL's default YUV mode
+turns 0 into 0..16 and 235 into 255). Spreading a 1024x1024 picture over the channels takes about 0.3 ms.
 """
 
 import ctypes
@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.display.banner import BannerPainter, RgbStrip, background, strip_height
+from hw.display.bgrx import write_bgrx
 from hw.errors import DeviceError
-from hw.ports import Banner, GrayPicture, Tone
+from hw.ports import Banner, Picture, Tone
 
 try:
     import sdl2
@@ -23,7 +24,6 @@ except ImportError as error:  # PySDL2 finds the library when it is imported
 RgbPicture = npt.NDArray[np.uint8]
 """Shape (height, width, 3), red, green, blue."""
 
-_SPREAD_OVER_CHANNELS = np.uint32(0x010101)
 _FIRST_WIDTH, _FIRST_PICTURE_HEIGHT = 1024, 1024  # of the window, where the desktop has room for it
 _FIRST_HEIGHT = _FIRST_PICTURE_HEIGHT + strip_height(_FIRST_PICTURE_HEIGHT)
 _DESKTOP_SHARE = 0.9
@@ -73,7 +73,7 @@ class SdlDisplay:
         self._renderer = sdl2.SDL_CreateRenderer(self._window, -1, 0)
         _must(self._renderer, "no renderer")
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         """Upload, draw and present what changed; nothing when nothing did.
 
         Raises DeviceError when the window was closed or the screen is gone.
@@ -119,12 +119,12 @@ class SdlDisplay:
         self._window = None
         self._forget_what_was_drawn()
 
-    def _upload_picture(self, picture: GrayPicture) -> None:
+    def _upload_picture(self, picture: Picture) -> None:
         height, width = picture.shape
         self._picture = _Texture.fitting(
             self._picture, self._renderer, sdl2.SDL_PIXELFORMAT_RGB888, sdl2.SDL_TEXTUREACCESS_STREAMING, width, height
         )
-        self._picture.write_grey(picture)
+        self._picture.write_picture(picture)
 
     def _upload_strip(self, banner: Banner) -> bool:
         """True when the strip looks different from before."""
@@ -195,13 +195,13 @@ class _Texture:
             sdl2.SDL_DestroyTexture(old._texture)
         return cls(renderer, pixel_format, access, width, height)
 
-    def write_grey(self, picture: GrayPicture) -> None:
+    def write_picture(self, picture: Picture) -> None:
         pixels, row_bytes = ctypes.c_void_p(), ctypes.c_int()
         locked = sdl2.SDL_LockTexture(self._texture, None, ctypes.byref(pixels), ctypes.byref(row_bytes))
         _must(locked == 0 and pixels.value, "cannot upload the picture")
         memory = ctypes.cast(pixels, ctypes.POINTER(ctypes.c_uint32))
         rows = np.ctypeslib.as_array(memory, shape=(self.height, row_bytes.value // 4))
-        np.multiply(picture, _SPREAD_OVER_CHANNELS, out=rows[:, : self.width], dtype=np.uint32)
+        write_bgrx(picture, rows)
         sdl2.SDL_UnlockTexture(self._texture)
 
     def write_rgb(self, pixels: RgbStrip) -> None:

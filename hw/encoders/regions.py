@@ -10,7 +10,8 @@ import numpy.typing as npt
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 
-from hw.ports import MACROBLOCK, BlockMask, GrayPicture
+from hw.encoders.pixels import fill
+from hw.ports import MACROBLOCK, BlockMask, Picture
 
 FINER_QP = 5  # steps of the quantiser, on the blocks that the caller names
 QP_RANGE = 51  # libavcodec takes an offset as a share of it
@@ -28,10 +29,10 @@ class RegionFrame:
     slot for each rectangle. Slots and pixels are then written anew for each picture.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, format_name: str) -> None:
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            format=av.VideoFormat("gray", width, height), width=width, height=height, time_base=Fraction(1)
+            format=av.VideoFormat(format_name, width, height), width=width, height=height, time_base=Fraction(1)
         )
         last = source
         for _ in range(FINER_RECTANGLES):
@@ -40,7 +41,7 @@ class RegionFrame:
             last = slot
         last.link_to(graph.add("buffersink"))
         graph.configure()
-        blank = VideoFrame.from_ndarray(np.zeros((height, width), np.uint8), format="gray")
+        blank = VideoFrame(width, height, format_name)
         blank.pts = 0
         graph.push(blank)
         frame = graph.pull()
@@ -48,12 +49,9 @@ class RegionFrame:
         self._frame = frame
         self._slots: SideData = frame.side_data["REGIONS_OF_INTEREST"]  # type: ignore[typeddict-item]
         assert self._slots.buffer_size == FINER_RECTANGLES * _SLOT_FIELDS * np.dtype(np.int32).itemsize
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        self._pixels = rows[:height, :width]
 
-    def fill(self, picture: GrayPicture, finer: BlockMask) -> VideoFrame:
-        np.copyto(self._pixels, picture)
+    def fill(self, picture: Picture, finer: BlockMask) -> VideoFrame:
+        fill(self._frame, picture)
         slots = np.zeros((FINER_RECTANGLES, _SLOT_FIELDS), np.int32)
         slots[:, _SIZE], slots[:, _DENOMINATOR] = slots.strides[0], QP_RANGE
         rectangles = _rectangles(finer)[:FINER_RECTANGLES]

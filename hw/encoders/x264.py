@@ -1,6 +1,7 @@
 """libx264 behind `hw.ports.Encoder`.
 
-Through PyAV, monochrome (4:0:0, High profile) and full range, so that grey 0..255 is carried as it is.
+Through PyAV, monochrome (4:0:0, High profile) and full range, so that grey 0..255 is carried as it is; a colour source
+as 4:2:0 or 4:4:4, full range too, with its matrix.
 What makes it immediate: `tune=zerolatency` (no look-ahead, no B-frames), two slices encoded by two threads (slice
 threads add no frame of delay, frame threads would), and a rate buffer of one image, so that no access unit, IDR or
 not, takes longer on its way than the others. (`force-cfr=0` would add a whole image of delay.)
@@ -16,16 +17,16 @@ from fractions import Fraction
 import av
 import av.error
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import PictureType, VideoFrame
+from av.video.frame import PictureType
 
+from hw.encoders.pixels import FULL_RANGE, GRAY, colour_space, pixel_format, video_frame
 from hw.encoders.regions import RegionFrame
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import BlockMask, EncodedPicture, EncoderSettings, Picture
 
 SLICE_THREADS = 2
 RATE_BUFFER_IMAGES = 1.0
 NEVER = 1 << 30  # images between IDRs that nobody asked for
-FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 # Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a wire is a small coefficient.
 # A change of scene is no reason for an IDR: nobody asked for it, and it would be the largest access unit.
@@ -49,9 +50,9 @@ class X264Encoder:
         self.close()
         rate = Fraction(settings.image_rate_hz).limit_denominator(1001)
         context = av.CodecContext.create("libx264", "w")
-        context.width, context.height, context.pix_fmt = settings.width, settings.height, "gray"
+        context.width, context.height, context.pix_fmt = settings.width, settings.height, pixel_format(settings)
         context.framerate, context.time_base = rate, 1 / rate
-        context.color_range = FULL_RANGE
+        context.color_range, context.colorspace = FULL_RANGE, colour_space(settings)
         context.options = {
             "preset": settings.preset,
             "tune": "zerolatency",
@@ -80,18 +81,19 @@ class X264Encoder:
         self._context = context
         self._has_bitrate = not settings.lossless and settings.crf is None
         has_regions = not (settings.lossless or is_fastest)
-        self._regions = RegionFrame(settings.width, settings.height) if has_regions else None
+        self._regions = RegionFrame(settings.width, settings.height, pixel_format(settings)) if has_regions else None
         self._next_pts = 0
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
         context = self._context
         if context is None:
             raise DeviceError("libx264 is not open")
         if finer is not None and self._regions is not None:
             frame = self._regions.fill(picture, finer)
         else:
-            frame = VideoFrame.from_numpy_buffer(picture, format="gray")
+            frame = video_frame(picture, context.pix_fmt or GRAY)
         frame.pts, frame.time_base, frame.color_range = self._next_pts, context.time_base, FULL_RANGE
+        frame.colorspace = context.colorspace
         frame.pict_type = PictureType.I if force_idr else PictureType.NONE
         self._next_pts += 1
         try:

@@ -15,7 +15,7 @@ from hw.display.web.jpeg import JpegEncoder
 from hw.display.web.server import web_application
 from hw.display.web.watch import PicturePage, Shown
 from hw.errors import DeviceError
-from hw.ports import Banner, GrayPicture
+from hw.ports import Banner, Picture
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class WebDisplay:
         self._server: _ServerThread | None = None
         self._page: PicturePage | None = None
         self._number = 0
-        self._pixels: GrayPicture | None = None  # a copy of the picture that `_number` counts, while somebody watches
+        self._pixels: Picture | None = None  # a copy of the picture that `_number` counts, while somebody watches
 
     @property
     def address(self) -> str:
@@ -54,7 +54,7 @@ class WebDisplay:
         if not _is_loopback(self._host):
             logger.warning("the picture page is open to the network, without login: %s", self.address)
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
         """Leave the newest for the viewers; never waits for one. Raises DeviceError when the server has died."""
         if self._page is None or self._server is None:
             raise DeviceError("web display is not open")

@@ -1,10 +1,11 @@
-"""Grey pictures to JPEG without holding up the threads beside it."""
+"""Pictures to JPEG without holding up the threads beside it."""
 
 import os
 
 from PIL import Image
 
-from hw.ports import GrayPicture
+from hw.display.bgrx import bgrx_of
+from hw.ports import ColourPicture, Picture
 
 QUALITY = 92
 
@@ -19,12 +20,20 @@ class JpegEncoder:
     def __init__(self) -> None:
         self._file = os.fdopen(os.memfd_create("cathlink-jpeg", os.MFD_CLOEXEC), "w+b", buffering=0)
 
-    def encode(self, picture: GrayPicture) -> bytes:
+    def encode(self, picture: Picture) -> bytes:
+        """Grey as grey. Colour as RGB says it: JPEG has one matrix of its own, and chroma for every pixel is kept."""
         self._file.seek(0)
         self._file.truncate()
-        Image.fromarray(picture).save(self._file, "JPEG", quality=QUALITY)
+        _image(picture).save(self._file, "JPEG", quality=QUALITY, subsampling="4:4:4")
         self._file.seek(0)
         return self._file.read()
 
     def close(self) -> None:
         self._file.close()
+
+
+def _image(picture: Picture) -> Image.Image:
+    if not isinstance(picture, ColourPicture):
+        return Image.fromarray(picture)
+    height, width = picture.shape
+    return Image.frombuffer("RGB", (width, height), bgrx_of(picture), "raw", "BGRX", 0, 1)

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hw.display.banner import LATENCY_LABELS, latency_words
 from hw.display.web.jpeg import JpegEncoder
-from hw.ports import Banner, GrayPicture, Tone
+from hw.ports import Banner, Picture, Tone
 
 MAX_VIEWERS = 8
 ANSWER_DEADLINE_S = 5.0
@@ -30,7 +30,7 @@ class Shown:
 
     banner: Banner
     number: int | None  # counts new pictures; None: there is no picture
-    pixels: GrayPicture | None
+    pixels: Picture | None
     at_ns: int
 
     @property
