@@ -34,9 +34,18 @@ class LinkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     rekey_after_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 3600
 
 
+class ColourChoice(StrEnum):
+    """Whether pictures keep the colour of their source."""
+
+    AUTO = "auto"  # while the image area shows any: picture.colour
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class CaptureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     device: str = ""
     layout: str = ""  # without one nothing is sent: see picture.layout
+    colour: ColourChoice = ColourChoice.AUTO
 
 
 class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,7 +145,12 @@ def _check(path: Path, config: Config) -> None:
         unwanted = {"link.listen": config.link.listen}
     else:
         needed = {"link.listen": config.link.listen}
-        capture = {"capture.device": config.capture.device, "capture.layout": config.capture.layout}
+        colour = "" if config.capture.colour is ColourChoice.AUTO else config.capture.colour
+        capture = {
+            "capture.device": config.capture.device,
+            "capture.layout": config.capture.layout,
+            "capture.colour": colour,
+        }
         picture = {"picture.filter": "" if config.picture.filter is FilterChoice.OFF else config.picture.filter}
         unwanted = {"link.peer": config.link.peer} | capture | picture
     for key, value in needed.items():

@@ -83,6 +83,9 @@ def _add_process(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     process.add_argument("--stage", choices=("masked", "filtered", "decoded"), required=True, help="up to where")
     process.add_argument("--layout", metavar="FILE", help="the source's layouts; 'none': IN shows no identity")
     process.add_argument("--filter", choices=("off", "safe"), default="off", help="noise filter (%(default)s)")
+    process.add_argument(
+        "--colour", choices=("auto", "always", "never"), default="auto", help="whether colour is kept (%(default)s)"
+    )
     quality = process.add_mutually_exclusive_group()
     quality.add_argument(
         "--bitrate", type=int, default=6_000_000, metavar="BPS", help="of the stage decoded (%(default)s)"

@@ -1,7 +1,7 @@
 """`cathlink process IN OUT`: what the sender does to pictures, done to a file, so that anybody can judge it.
 
-The same chain, encoder and decoder as in the corridor, as fast as they go. OUT is FFV1 in Matroska, grey: one frame for
-each new image, at the time that the image has in IN.
+The same chain, encoder and decoder as in the corridor, as fast as they go. OUT is FFV1 in Matroska, grey or in colour
+as its first image is: one frame for each new image, at the time that the image has in IN.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from daemon.config import FilterChoice
+from daemon.config import ColourChoice, FilterChoice
 from daemon.errors import UsageError
 from daemon.picture.chain import Held, New, PictureChain, Withheld
 from daemon.picture.decode import Decoder
@@ -37,17 +37,17 @@ from daemon.picture.safe_filter import FilterReport, SafeFilter
 from hw.capture.file import find_clip
 from hw.capture.ring import FrameRing
 from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
+from hw.encoders.pixels import FULL_RANGE, GRAY, colour_space, fill, pixel_format
 from hw.encoders.x264 import X264Encoder
 from hw.errors import CathlinkError
-from hw.ports import FrameBytes, GrayPicture
+from hw.ports import ColourCoding, FrameBytes, Picture, coding_of
 
 TIME_BASE = Fraction(1, 1000)  # what Matroska keeps
-FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 USUAL_RATE_HZ = 15.0  # of a clip that does not say
 
 
 class Stage(StrEnum):
-    """Up to where: masked grey, filtered, or encoded and decoded again."""
+    """Up to where: masked, filtered, or encoded and decoded again."""
 
     MASKED = "masked"
     FILTERED = "filtered"
@@ -82,7 +82,7 @@ class Statistics(msgspec.Struct, kw_only=True):
 
 
 class _Writer(Protocol):
-    def write(self, picture: GrayPicture, time_ns: int) -> None: ...
+    def write(self, picture: Picture, time_ns: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -118,6 +118,7 @@ def run_process(options: argparse.Namespace) -> None:
         picture_filter=SafeFilter() if options.filter == FilterChoice.SAFE else None,
         codec=CodecOptions(options.bitrate, options.preset, options.crf),
         signal=Signal(is_interlaced=options.interlaced),
+        colour=ColourChoice(options.colour),
     )
     if options.stats is not None:
         try:
@@ -150,6 +151,7 @@ def process_file(
     picture_filter: SafeFilter | None = None,
     codec: CodecOptions,
     signal: Signal = AS_THE_DEVICE_SAYS,
+    colour: ColourChoice = ColourChoice.AUTO,
 ) -> Statistics:
     """Make `target` of `source`, and say what was done. Raises CathlinkError; then `target` may be there in part."""
     clip = find_clip(str(source))
@@ -161,7 +163,7 @@ def process_file(
         if stage is Stage.DECODED:
             writer = _Recoder(out, codec, timing.rate_hz or USUAL_RATE_HZ, tally)
         chain_filter = picture_filter if stage is not Stage.MASKED else None
-        chain = PictureChain(book, timing, chain_filter)
+        chain = PictureChain(book, timing, chain_filter, colour)
         ring = FrameRing(timing.width, timing.height, timing.pixel_format)
         times_ns = stack.enter_context(closing(clip.play(ring)))
         _run(chain, ((ring.slot, time_ns) for time_ns in times_ns), writer, tally, chain_filter)
@@ -205,6 +207,7 @@ class _PictureFile:
         self._path = path
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._coding: ColourCoding | None = None
 
     def __enter__(self) -> "_PictureFile":
         try:
@@ -213,19 +216,29 @@ class _PictureFile:
             raise self._unwritable(error) from error
         return self
 
-    def write(self, picture: GrayPicture, time_ns: int) -> None:
+    def write(self, picture: Picture, time_ns: int) -> None:
         assert self._container is not None
         height, width = picture.shape
         try:
             if self._stream is None:
                 self._stream = self._container.add_stream("ffv1", rate=1000)
-                self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "gray"
+                self._stream.width, self._stream.height = width, height
+                self._stream.pix_fmt = pixel_format(picture.shape, coding_of(picture))
                 self._stream.time_base = self._stream.codec_context.time_base = TIME_BASE
                 self._stream.codec_context.color_range = FULL_RANGE
+                self._stream.codec_context.colorspace = colour_space(coding_of(picture))
+                self._coding = coding_of(picture)
             if (self._stream.width, self._stream.height) != (width, height):
                 raise CathlinkError(f"the image area changed to {width}x{height}", "give a layout file with one area")
-            frame = VideoFrame.from_ndarray(picture, format="gray")
+            if self._coding != coding_of(picture):
+                when = f"after {time_ns / 1e9:.1f} s"
+                raise CathlinkError(
+                    f"colour comes or goes {when}, and OUT has one kind of picture", "say --colour always or never"
+                )
+            frame = VideoFrame(width, height, self._stream.pix_fmt or GRAY)
+            fill(frame, picture)
             frame.pts, frame.time_base, frame.color_range = round(time_ns / 1e6), TIME_BASE, FULL_RANGE
+            frame.colorspace = self._stream.codec_context.colorspace
             self._container.mux(self._stream.encode(frame))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._unwritable(error) from error
@@ -253,7 +266,7 @@ class _Recoder:
         self._image_rate_hz = image_rate_hz
         self._tally = tally
 
-    def write(self, picture: GrayPicture, time_ns: int) -> None:
+    def write(self, picture: Picture, time_ns: int) -> None:
         interval_ns = self._tally.interval.interval_ns
         with _Timed(self._tally, "encode"):
             encoded = self._encoder.encode(

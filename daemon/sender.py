@@ -49,6 +49,7 @@ class SenderVideo:
             capture_device(config.capture.device),
             load_layouts(Path(layout)) if layout else LayoutBook(),
             config.picture.filter,
+            config.capture.colour,
             source=self._source,
             images=images,
             report_event=self._report_event,

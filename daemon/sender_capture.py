@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from daemon.config import FilterChoice
+from daemon.config import ColourChoice, FilterChoice
 from daemon.guarded import Guarded
 from daemon.log import RepeatedProblem
 from daemon.picture.chain import Held, New, PictureChain, Withheld
@@ -20,7 +20,7 @@ from daemon.picture.source import SourceWatch
 from daemon.queues import LatestSlot
 from daemon.states import FilterState
 from hw.errors import DeviceError
-from hw.ports import CaptureDevice, GrayPicture
+from hw.ports import CaptureDevice, Picture
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ REOPEN_AFTER_S = 0.3
 class CapturedImage:
     """An image that was not there before, blank in the boxes of `identity`."""
 
-    pixels: GrayPicture
+    pixels: Picture
     capture_ns: int
     identity: Boxes
 
@@ -49,6 +49,7 @@ class CaptureStage:
         device: CaptureDevice,
         layouts: LayoutBook,
         filter_choice: FilterChoice,
+        colour_choice: ColourChoice,
         *,
         source: Guarded[SourceWatch],
         images: LatestSlot[CapturedImage],
@@ -58,6 +59,7 @@ class CaptureStage:
         self._device = device
         self._layouts = layouts
         self._filter_choice = filter_choice
+        self._colour_choice = colour_choice
         self._source = source
         self._images = images
         self._report_event = report_event
@@ -75,7 +77,7 @@ class CaptureStage:
                     source.note_open(timing)
                 self._report_event("capture opened", str(timing))
                 self._filter = SafeFilter() if self._filter_choice is FilterChoice.SAFE else None
-                self._read_frames(PictureChain(self._layouts, timing, self._filter))
+                self._read_frames(PictureChain(self._layouts, timing, self._filter, self._colour_choice))
             except DeviceError as error:
                 with self._source as source:
                     source.note_lost(str(error))

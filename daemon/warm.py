@@ -2,7 +2,8 @@
 
 import daemon.picture.chain
 import daemon.picture.integrity
-import daemon.picture.safe_filter  # noqa: F401 - importing a picture kernel compiles it
+import daemon.picture.safe_filter
+import hw.display.bgrx  # noqa: F401 - importing a picture kernel compiles it
 from daemon.link import fec
 from hw.capture.phantom import PhantomCapture
 from hw.capture.phantom_beam import BeamSchedule

@@ -5,6 +5,7 @@ from av.video.frame import VideoFrame
 
 from hw.ports import FrameBytes
 
+
 def plane_pixels(frame: VideoFrame, number: int) -> FrameBytes:
     """Plane `number` of a format with one byte a sample, shape (height, width) of that plane."""
     plane = frame.planes[number]

@@ -1,6 +1,8 @@
 """What happens to a captured frame before the encoder, read from top to bottom. No clock, no thread, one caller.
 
-    known screen? -> crop, convert to grey -> mask -> whole image -> new image? -> filter -> verified masked
+    known screen? -> crop, convert to grey -> mask -> whole image -> new image? -> filter -> colour -> verified masked
+
+All of it is done to the brightness. The colour of a source that shows any is added to an image that is new.
 
 It fails closed: a picture comes out only when a layout for the frame's size is known, the layout's landmarks are seen
 in this very frame, and the buffer that comes out is blank where identity stands. Whatever else happens is Withheld,
@@ -13,15 +15,18 @@ from typing import Protocol
 
 import numpy as np
 
+from daemon.config import ColourChoice
 from daemon.errors import MaskError
 from daemon.picture.area import Area
+from daemon.picture.chroma import ChromaConverter, has_chroma
+from daemon.picture.colour import ColourWatch
 from daemon.picture.convert import GrayConverter
 from daemon.picture.deinterlace import Deinterlacer
 from daemon.picture.layout import Landmark, Layout, LayoutBook
-from daemon.picture.mask import Boxes, blank, boxes_inside, require_masked
+from daemon.picture.mask import Boxes, blank, blank_chroma, boxes_inside, require_masked
 from daemon.picture.pulse import PulseDetector
-from hw.capture.ring import FrameRing
-from hw.ports import CaptureTiming, FrameBytes, GrayPicture
+from hw.capture.ring import ArrayRing, FrameRing
+from hw.ports import CaptureTiming, ColourPicture, FrameBytes, GrayPicture, Picture
 
 SETTLING_FRAMES = 2  # a screen that changes may show its landmarks before it is drawn to the end
 
@@ -38,12 +43,12 @@ class PictureFilter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """An image that was not there before: grey, cropped, masked, filtered. `identity` are the boxes that are blank.
+    """An image that was not there before: cropped, masked, filtered. `identity` are the boxes that are blank.
 
     The pixels stay untouched until the CAPTURE_FRAMES_KEPT-th new image from here.
     """
 
-    picture: GrayPicture
+    picture: Picture
     identity: Boxes
 
 
@@ -62,9 +67,15 @@ class Withheld:
 class PictureChain:
     """For the frames of one opening of a capture device. `picture_filter` None: none."""
 
-    def __init__(self, book: LayoutBook, timing: CaptureTiming, picture_filter: PictureFilter | None = None) -> None:
+    def __init__(
+        self,
+        book: LayoutBook,
+        timing: CaptureTiming,
+        picture_filter: PictureFilter | None = None,
+        colour: ColourChoice = ColourChoice.AUTO,
+    ) -> None:
         layouts = book.for_size(timing.width, timing.height)
-        self._screens = [_Screen(layout, timing) for layout in layouts]
+        self._screens = [_Screen(layout, timing, colour) for layout in layouts]
         self._filter = picture_filter
         self._screen: _Screen | None = None  # the one that the last frame showed
         self._settling_frames = 0
@@ -78,6 +89,8 @@ class PictureChain:
         if self._settling_frames > 0:
             self._settling_frames -= 1
             return Withheld("the screen is changing")
+        if screen.colour is not None and screen.colour.look(frame):
+            screen.detector.reset()  # colour that came or went is shown, in a held image too
         picture = screen.masked(frame)
         if not screen.detector.is_new(picture):
             return Held()
@@ -85,12 +98,13 @@ class PictureChain:
         if self._filter is not None:
             picture = self._filter.apply(picture)
             blank(picture, screen.identity)  # nor may a filter bring anything there
+        shown: Picture = picture if screen.colour is None else screen.colour.added_to(picture, frame)
         try:
-            require_masked(picture, screen.identity)
+            require_masked(shown, screen.identity)
         except MaskError as error:
             screen.detector.reset()
             return Withheld(str(error))
-        return New(picture, screen.identity)
+        return New(shown, screen.identity)
 
     def _known_screen(self, frame: FrameBytes) -> "_Screen | None":
         """The screen that the frame shows, which is mostly the same as before. None: one that we do not know."""
@@ -107,11 +121,13 @@ class PictureChain:
 class _Screen:
     """A layout made ready for the frames of one timing."""
 
-    def __init__(self, layout: Layout, timing: CaptureTiming) -> None:
+    def __init__(self, layout: Layout, timing: CaptureTiming, colour: ColourChoice) -> None:
         area = layout.image_area(timing.width, timing.height)
         self.identity = boxes_inside(layout.identity, area)
         self.identity.flags.writeable = False
         self._area = area
+        self._timing = timing
+        self._colour_choice = colour
         self.detector = PulseDetector()
         self._converter = GrayConverter(timing, area)
         self._deinterlacer = None
@@ -119,10 +135,21 @@ class _Screen:
             self._deinterlacer = Deinterlacer(area.width, area.height, first_row_is_lower=area.y % 2 == 1)
         self._landmarks = [_LandmarkView(landmark, timing) for landmark in layout.landmarks]
 
+    # The two have their buffers once the screen is seen: a source may have many layouts, and shows one.
+
     @cached_property
     def ring(self) -> FrameRing:
-        """Had once the screen is seen: a source may have many layouts, and shows one."""
         return FrameRing(self._area.width, self._area.height)
+
+    @cached_property
+    def colour(self) -> "_Colour | None":
+        """None: the source has none, or it is not wanted."""
+        if self._colour_choice is ColourChoice.NEVER or not has_chroma(self._timing):
+            return None
+        watch = (
+            None if self._colour_choice is ColourChoice.ALWAYS else ColourWatch(self._timing, self._area, self.identity)
+        )
+        return _Colour(ChromaConverter(self._timing, self._area), watch, self.identity)
 
     def begin_anew(self) -> None:
         """Another screen was shown since: the next image is new, and no field of before belongs to it."""
@@ -142,6 +169,32 @@ class _Screen:
             self._deinterlacer.make_whole(picture)
             blank(picture, self.identity)  # what it interpolates may reach into a box
         return picture
+
+
+class _Colour:
+    """What a screen shows besides brightness. `watch` None: always."""
+
+    def __init__(self, converter: ChromaConverter, watch: ColourWatch | None, identity: Boxes) -> None:
+        self._converter = converter
+        self._watch = watch
+        self._identity = identity
+
+    @cached_property
+    def _ring(self) -> ArrayRing:
+        return ArrayRing(self._converter.shape)
+
+    def look(self, frame: FrameBytes) -> bool:
+        """True when colour has come or gone."""
+        return self._watch is not None and self._watch.look(frame)
+
+    def added_to(self, luma: GrayPicture, frame: FrameBytes) -> Picture:
+        """`luma` itself while there is no colour."""
+        if self._watch is not None and not self._watch.is_coloured:
+            return luma
+        chroma = self._ring.commit()
+        self._converter.write(frame, chroma)
+        blank_chroma(chroma, self._converter.coding.sampling, self._identity)
+        return ColourPicture(luma, chroma, self._converter.coding)
 
 
 class _LandmarkView:

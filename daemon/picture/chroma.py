@@ -45,8 +45,12 @@ Conversion = Callable[[FrameBytes, int, int, ChromaPlanes], None]
 
 
 def has_chroma(timing: CaptureTiming) -> bool:
-    """Whether frames of `timing` can be in colour. The last pixel of an odd row of pairs has only half of its chroma."""
-    return timing.pixel_format in SAMPLINGS and not (timing.pixel_format in PAIRED and timing.width % 2)
+    """Whether the colour of frames of `timing` can be had.
+
+    Not of two fields woven together, which may be of two images; nor of an odd row of pairs: it ends with half of one.
+    """
+    is_whole = not (timing.pixel_format in PAIRED and timing.width % 2)
+    return timing.pixel_format in SAMPLINGS and is_whole and not timing.is_interlaced
 
 
 class ChromaConverter:

@@ -7,7 +7,6 @@ gone is believed after two seconds of 60 Hz, for each change costs the encoder a
 """
 
 from collections import deque
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,6 @@ CHROMA_LEVELS = 16  # from NO_CHROMA: about the same
 
 Runs = npt.NDArray[np.uint32]
 """Shape (count, 3): row, first column and column after the last of pixels to look at, in those of the frame."""
-
-
-class ColourChoice(StrEnum):
-    AUTO = "auto"  # as the picture shows
-    NEVER = "never"
-    ALWAYS = "always"
 
 
 class ColourWatch:

@@ -11,8 +11,11 @@ import os
 import select
 import stat
 import time
+from collections.abc import Callable
+from typing import Any
 
-from hw.display.bgrx import bgrx_of
+import numpy.typing as npt
+
 from hw.errors import DeviceError
 from hw.pipe import enlarge_pipe, unread_bytes
 from hw.ports import Banner, Picture, PixelFormat, luma_of
@@ -27,7 +30,11 @@ class RawDisplay:
 
     def __init__(self, path: str, pixel_format: PixelFormat = PixelFormat.GRAY8) -> None:
         self._path = path
-        self._is_in_colour = pixel_format is PixelFormat.BGRX
+        self._pixels_of: Callable[[Picture], npt.NDArray[Any]] = luma_of
+        if pixel_format is PixelFormat.BGRX:
+            from hw.display.bgrx import bgrx_of  # brings numba with it
+
+            self._pixels_of = bgrx_of
         self._fd = -1
         self._is_pipe = False
         self._pipe_bytes = 0
@@ -70,7 +77,7 @@ class RawDisplay:
                 self._write(memoryview(self._unwritten))
             if picture is None or not is_new:
                 return
-            pixels = bgrx_of(picture) if self._is_in_colour else luma_of(picture)
+            pixels = self._pixels_of(picture)
             if self._unwritten or not self._has_room_for(pixels.nbytes):
                 self.dropped_pictures += 1
                 return

@@ -4,7 +4,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from hw.planes import plane_pixels
-from hw.ports import ChromaSampling, ColourMatrix, ColourPicture, EncoderSettings, Picture
+from hw.ports import ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, Picture
 
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 COLOUR_SPACES = {ColourMatrix.BT709: 1, ColourMatrix.BT601: 6}  # AVCOL_SPC_BT709, AVCOL_SPC_SMPTE170M
@@ -13,16 +13,16 @@ UNKNOWN_COLOUR_SPACE = 2  # of grey: a receiver takes a picture without a colour
 GRAY, HALF, FULL = "gray", "yuv420p", "yuv444p"
 
 
-def pixel_format(settings: EncoderSettings) -> str:
-    """libavcodec's name. An odd size cannot be halved: it goes with chroma for every pixel."""
-    if settings.colour is None:
+def pixel_format(shape: tuple[int, ...], colour: ColourCoding | None) -> str:
+    """libavcodec's name for pictures of `shape`. An odd size cannot be halved: it goes with chroma for every pixel."""
+    if colour is None:
         return GRAY
-    is_odd = settings.width % 2 == 1 or settings.height % 2 == 1
-    return FULL if is_odd or settings.colour.sampling is ChromaSampling.FULL else HALF
+    is_odd = any(side % 2 == 1 for side in shape)
+    return FULL if is_odd or colour.sampling is ChromaSampling.FULL else HALF
 
 
-def colour_space(settings: EncoderSettings) -> int:
-    return UNKNOWN_COLOUR_SPACE if settings.colour is None else COLOUR_SPACES[settings.colour.matrix]
+def colour_space(colour: ColourCoding | None) -> int:
+    return UNKNOWN_COLOUR_SPACE if colour is None else COLOUR_SPACES[colour.matrix]
 
 
 def video_frame(picture: Picture, format_name: str) -> VideoFrame:

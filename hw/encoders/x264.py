@@ -50,9 +50,10 @@ class X264Encoder:
         self.close()
         rate = Fraction(settings.image_rate_hz).limit_denominator(1001)
         context = av.CodecContext.create("libx264", "w")
-        context.width, context.height, context.pix_fmt = settings.width, settings.height, pixel_format(settings)
+        format_name = pixel_format((settings.height, settings.width), settings.colour)
+        context.width, context.height, context.pix_fmt = settings.width, settings.height, format_name
         context.framerate, context.time_base = rate, 1 / rate
-        context.color_range, context.colorspace = FULL_RANGE, colour_space(settings)
+        context.color_range, context.colorspace = FULL_RANGE, colour_space(settings.colour)
         context.options = {
             "preset": settings.preset,
             "tune": "zerolatency",
@@ -81,7 +82,7 @@ class X264Encoder:
         self._context = context
         self._has_bitrate = not settings.lossless and settings.crf is None
         has_regions = not (settings.lossless or is_fastest)
-        self._regions = RegionFrame(settings.width, settings.height, pixel_format(settings)) if has_regions else None
+        self._regions = RegionFrame(settings.width, settings.height, format_name) if has_regions else None
         self._next_pts = 0
 
     def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:

@@ -167,6 +167,7 @@ def test_bad_capture_addresses(text: str, problem: str) -> None:
         "sdl:",
         "sdl:?fullscreen=yes",
         "raw:-?format=gray8",
+        "raw:-?format=bgrx",
         "raw:-",
         "web:",
         "web:127.0.0.1:0",

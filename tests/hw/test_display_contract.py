@@ -12,7 +12,7 @@ from hw.display.sdl import SdlDisplay
 from hw.display.web import WebDisplay
 from hw.errors import DeviceError
 from hw.fake import FakeDisplay
-from hw.ports import Banner, Display, Tone
+from hw.ports import Banner, ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, Display, PixelFormat, Tone
 
 LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
 BANNERS = [
@@ -25,6 +25,7 @@ DISPLAYS: dict[str, Callable[[Path], Display]] = {
     "fake": lambda folder: FakeDisplay(),
     "none": lambda folder: NoneDisplay(),
     "raw": lambda folder: RawDisplay(str(folder / "pictures.gray")),
+    "raw bgrx": lambda folder: RawDisplay(str(folder / "pictures.bgrx"), PixelFormat.BGRX),
     "sdl": lambda folder: SdlDisplay(),
     "web": lambda folder: WebDisplay("127.0.0.1", 0),
 }
@@ -53,6 +54,17 @@ def test_pictures_may_change_their_size(display: Display) -> None:
     display.open()
     for size in ((1, 1), (480, 640), (1024, 1024), (1081, 1919), (3, 500)):
         display.show(np.full(size, 128, np.uint8), LIVE, is_new=True)
+
+
+@pytest.mark.parametrize("sampling", ChromaSampling)
+def test_grey_and_colour_may_follow_each_other(display: Display, sampling: ChromaSampling) -> None:
+    display.open()
+    grey = np.full((47, 63), 128, np.uint8)
+    for matrix in ColourMatrix:
+        chroma = np.full((2, *sampling.plane_shape(grey.shape)), 90, np.uint8)
+        chroma.flags.writeable = False
+        display.show(ColourPicture(grey, chroma, ColourCoding(sampling, matrix)), LIVE, is_new=True)
+        display.show(grey, LIVE, is_new=True)
 
 
 def test_it_leaves_the_picture_alone(display: Display) -> None:

@@ -10,10 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw.display.bgrx import bgrx_of
 from hw.display.raw import RawDisplay
 from hw.errors import DeviceError
 from hw.pipe import unread_bytes
-from hw.ports import Banner, GrayPicture, Tone
+from hw.ports import (
+    Banner,
+    ChromaSampling,
+    ColourCoding,
+    ColourMatrix,
+    ColourPicture,
+    GrayPicture,
+    PixelFormat,
+    Tone,
+)
 
 LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
 SMALL = (64, 64)  # fits any pipe
@@ -180,3 +190,20 @@ assert os.get_blocking(1), "standard output is left as it was found"
 def test_standard_output_carries_pictures_alone() -> None:
     done = subprocess.run([sys.executable, "-c", STANDARD_OUTPUT_PROGRAM], capture_output=True, timeout=60, check=True)
     assert done.stdout == np.arange(4096, dtype=np.uint8).tobytes()
+
+
+def test_of_a_colour_picture_it_writes_luma_or_all_channels(tmp_path: Path) -> None:
+    grey = picture(1)
+    chroma = np.full((2, *SMALL), 200, np.uint8)
+    coloured = ColourPicture(grey, chroma, ColourCoding(ChromaSampling.FULL, ColourMatrix.BT709))
+    for pixel_format, expected in (
+        (PixelFormat.GRAY8, grey.tobytes() + grey.tobytes()),
+        (PixelFormat.BGRX, bgrx_of(coloured).tobytes() + bgrx_of(grey).tobytes()),
+    ):
+        path = tmp_path / pixel_format
+        shown = RawDisplay(str(path), pixel_format)
+        shown.open()
+        shown.show(coloured, LIVE, is_new=True)
+        shown.show(grey, LIVE, is_new=True)
+        shown.close()
+        assert path.read_bytes() == expected

@@ -15,7 +15,7 @@ import sdl2
 from hw.display.banner import BannerPainter, strip_height
 from hw.display.sdl import SdlDisplay
 from hw.errors import DeviceError
-from hw.ports import Banner, GrayPicture, Tone
+from hw.ports import Banner, ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, GrayPicture, Tone
 
 LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
 DEADLINE_S = 10.0
@@ -129,6 +129,14 @@ def test_enlarging_by_a_whole_number_repeats_pixels(display: SdlDisplay) -> None
     display.show(small, LIVE, is_new=True)
     enlarged = small.repeat(divisor, axis=0).repeat(divisor, axis=1)
     np.testing.assert_array_equal(display.read_back(), enlarged[..., None].repeat(3, axis=2))
+
+
+def test_colour_arrives_on_the_screen(display: SdlDisplay) -> None:
+    chroma = np.array([90, 240], np.uint8).reshape(2, 1, 1) * np.ones((2, 32, 32), np.uint8)
+    coding = ColourCoding(ChromaSampling.HALF, ColourMatrix.BT709)
+    display.show(ColourPicture(np.full((64, 64), 63, np.uint8), chroma, coding), LIVE, is_new=True)
+    pixels = np.unique(display.read_back().reshape(-1, 3), axis=0)
+    np.testing.assert_allclose(pixels, [[239, 18, 0]], atol=1)  # red, green, blue by BT.709
 
 
 def test_a_wide_picture_keeps_its_shape(display: SdlDisplay) -> None:

@@ -9,10 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_layout import HEIGHT, NAME, TODAY, WIDTH, WORDS, console, layout, noisy
 
+from daemon.config import ColourChoice
 from daemon.picture.area import Area
 from daemon.picture.chain import NO_LAYOUT, SETTLING_FRAMES, Held, New, PictureChain, Withheld
 from daemon.picture.layout import Landmark, Layout, LayoutBook, without_identity
-from hw.ports import CAPTURE_FRAMES_KEPT, CaptureTiming, FrameBytes, GrayPicture, PixelFormat
+from hw.ports import (
+    CAPTURE_FRAMES_KEPT,
+    NO_CHROMA,
+    CaptureTiming,
+    ChromaSampling,
+    ColourPicture,
+    FrameBytes,
+    GrayPicture,
+    PixelFormat,
+)
 
 GRAY = CaptureTiming(WIDTH, HEIGHT, 60.0, PixelFormat.GRAY8)
 IMAGE = Area(40, 15, 250, 180)  # NAME reaches into it
@@ -93,6 +103,73 @@ def test_a_source_without_identity_passes_unchanged() -> None:
     assert isinstance(result, New)
     np.testing.assert_array_equal(result.picture, frame)
     assert result.identity.shape == (0, 4)
+
+
+ROADMAP = Area(150, 100, 40, 3)
+RED = (30, 30, 200)
+
+
+def in_bgr(gray: FrameBytes, *red: Area) -> FrameBytes:
+    pixels = gray[:, :, None].repeat(3, axis=2)
+    for area in red:
+        pixels[area.y : area.bottom, area.x : area.right] = RED
+    return pixels.reshape(HEIGHT, -1)
+
+
+BGR = dataclasses.replace(GRAY, pixel_format=PixelFormat.BGR24)
+
+
+def test_a_coloured_overlay_makes_a_colour_picture_and_the_luma_stays() -> None:
+    frame = in_bgr(frame_with(xray(1)), ROADMAP, NAME)
+    result = PictureChain(BOOK, BGR).process(frame)
+    grey = PictureChain(BOOK, BGR, colour=ColourChoice.NEVER).process(frame)
+    assert isinstance(result, New)
+    assert isinstance(grey, New)
+    assert isinstance(result.picture, ColourPicture)
+    assert result.picture.coding.sampling is ChromaSampling.FULL
+    np.testing.assert_array_equal(result.picture.luma, grey.picture)
+    is_red = np.zeros(result.picture.shape, np.bool_)
+    ROADMAP.moved(-IMAGE.x, -IMAGE.y).view(is_red)[:] = True
+    assert (result.picture.chroma[1][is_red] > 200).all()
+    assert (result.picture.chroma[:, ~is_red] == NO_CHROMA).all(), "nothing of the red name"
+
+
+def test_colour_outside_of_the_image_and_over_the_name_is_not_sent() -> None:
+    around = Area(0, IMAGE.bottom, WIDTH, HEIGHT - IMAGE.bottom)
+    result = PictureChain(BOOK, BGR).process(in_bgr(frame_with(xray(1)), around, NAME))
+    assert isinstance(result, New)
+    assert isinstance(result.picture, np.ndarray)
+
+
+def test_colour_that_is_drawn_into_a_held_image_is_shown_at_once() -> None:
+    chain, gray = PictureChain(BOOK, BGR), frame_with(xray(1))
+    chain.process(in_bgr(gray))
+    results = [chain.process(in_bgr(gray, ROADMAP)) for _ in range(20)]
+    assert [isinstance(r, New) and isinstance(r.picture, ColourPicture) for r in results].count(True) == 1
+    assert isinstance(results[-1], Held)
+
+
+def test_always_and_never_are_kept_to() -> None:
+    gray = frame_with(xray(1))
+    always = PictureChain(BOOK, BGR, colour=ColourChoice.ALWAYS).process(in_bgr(gray))
+    assert isinstance(always, New)
+    assert isinstance(always.picture, ColourPicture)
+    assert (always.picture.chroma == NO_CHROMA).all()
+    never = PictureChain(BOOK, BGR, colour=ColourChoice.NEVER).process(in_bgr(gray, ROADMAP))
+    assert isinstance(never, New)
+    assert isinstance(never.picture, np.ndarray)
+
+
+def test_chroma_stays_as_long_as_luma() -> None:
+    chain = PictureChain(BOOK, BGR)
+    first = chain.process(in_bgr(frame_with(xray(0)), ROADMAP))
+    assert isinstance(first, New)
+    assert isinstance(first.picture, ColourPicture)
+    before = first.picture.copy()
+    for seed in range(1, CAPTURE_FRAMES_KEPT):
+        assert isinstance(chain.process(in_bgr(frame_with(xray(seed)), ROADMAP.moved(seed, 0))), New)
+    np.testing.assert_array_equal(first.picture.chroma, before.chroma)
+    np.testing.assert_array_equal(first.picture.luma, before.luma)
 
 
 def test_colour_is_converted_before_all_else() -> None:
