@@ -1,9 +1,10 @@
 """`python -m daemon.warm`: compile every kernel at install time, so that the first image is not late."""
 
+# Importing a picture kernel compiles it.
 import daemon.picture.chain
 import daemon.picture.integrity
-import daemon.picture.safe_filter
-import hw.display.bgrx  # noqa: F401 - importing a picture kernel compiles it
+import daemon.picture.safe_filter  # noqa: F401
+import hw.display.bgrx  # noqa: F401
 from daemon.link import fec
 from hw.capture.phantom import PhantomCapture
 from hw.capture.phantom_beam import BeamSchedule
