@@ -67,6 +67,14 @@ class PictureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     filter: FilterChoice = FilterChoice.OFF
 
 
+class SerialConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ports by the name that udev gives them in /dev/serial/by-id, or by an absolute path; empty: no such device."""
+
+    panel: str = ""
+    xray: str = ""
+    switcher: str = ""
+
+
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket: str = "/run/cathlink/status.sock"
 
@@ -79,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     display: DisplayConfig = DisplayConfig()
     encoder: EncoderConfig = EncoderConfig()
     picture: PictureConfig = PictureConfig()
+    serial: SerialConfig = SerialConfig()
     status: StatusConfig = StatusConfig()
 
 
@@ -152,16 +161,26 @@ def _check(path: Path, config: Config) -> None:
             "capture.colour": colour,
         }
         picture = {"picture.filter": "" if config.picture.filter is FilterChoice.OFF else config.picture.filter}
-        unwanted = {"link.peer": config.link.peer} | capture | picture
+        serial = {"serial.xray": config.serial.xray, "serial.switcher": config.serial.switcher}
+        unwanted = {"link.peer": config.link.peer} | capture | picture | serial
     for key, value in needed.items():
         if not value:
             raise ConfigError(f"{path}: {key}: missing", f"a {config.role} needs it")
     for key, value in unwanted.items():
         if value:
             raise ConfigError(f"{path}: {key}: a {config.role} does not use it", "remove it")
+    for key in ("panel", "xray", "switcher"):
+        _check_port(getattr(config.serial, key), f"{path}: serial.{key}")
     for key, value in {"link.peer": config.link.peer, "link.listen": config.link.listen}.items():
         if value:
             split_address(value, f"{path}: {key}")
+
+
+def _check_port(name: str, where: str) -> None:
+    if "/" in name and not name.startswith("/"):
+        raise ConfigError(
+            f"{where}: {name!r} is neither a name nor an absolute path", "write a name of /dev/serial/by-id"
+        )
 
 
 def split_address(text: str, where: str) -> tuple[str, int]:

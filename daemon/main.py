@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daemon import log
 from daemon.config import load_config
+from daemon.simulate import add_simulate
 from hw.errors import CathlinkError
 
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_process(commands)
     _add_layout(commands)
+    add_simulate(commands)
 
     bench = commands.add_parser("bench", help="measure latency, CPU and memory of the corridor on this machine")
     bench.add_argument("--seconds", type=float, default=20.0)

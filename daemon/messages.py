@@ -3,6 +3,7 @@
 video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
 link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
 all   --- Statistics, Event, TruthReport ---> supervisor
+supervisor --- XrayReport ---> video (sender)
 any   --- SmallMessage ---> link ... peer's link --- SmallMessage ---> the process that reads its kind
 """
 
@@ -10,6 +11,7 @@ import msgspec
 
 from daemon.config import Config
 from daemon.link.rtcp import SourceStatus, ViewStatus
+from hw.serial.ports import XrayState
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
@@ -20,6 +22,14 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Supervisor to a worker: end in good order."""
+
+
+class XrayReport(msgspec.Struct, frozen=True, tag="xray"):
+    """Whether X-ray is on, and since when, as it was known at `at_ns`; repeated, for silence means UNKNOWN."""
+
+    state: XrayState
+    since_ns: int
+    at_ns: int
 
 
 class AccessUnit(msgspec.Struct, frozen=True, tag="unit"):
@@ -118,7 +128,7 @@ class SmallMessage(msgspec.Struct, frozen=True, tag="small"):
     payload: bytes
 
 
-ToWorker = Start | Stop | SmallMessage
+ToWorker = Start | Stop | XrayReport | SmallMessage
 FromWorker = TruthReport | Event | Statistics | Failed | SmallMessage
 ToLink = AccessUnit | SourceReport | ViewReport | SmallMessage
 ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport | SmallMessage

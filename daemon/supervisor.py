@@ -17,6 +17,8 @@ from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
 from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
+from daemon.panel_view import panel_view
+from daemon.serial_devices import SerialDevices
 from daemon.states import PictureState
 from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
@@ -45,6 +47,7 @@ class Supervisor:
         self._exit_code = 0
         self._failure = ""
         self._systemd = SystemdNotifier()
+        self.serial = SerialDevices(config.serial, note_event=self.note_event, tell_xray=self._workers["video"].tell)
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
         self._status = StatusServer(config.status.socket, self.snapshot)
 
@@ -54,7 +57,7 @@ class Supervisor:
             loop.add_signal_handler(number, self.stopping.set)
         await self._status.start()
         lives = [asyncio.create_task(worker.live()) for worker in self._workers.values()]
-        care = [asyncio.create_task(self._care()), asyncio.create_task(self._health.run())]
+        care = [asyncio.create_task(part) for part in (self._care(), self._health.run(), self.serial.run())]
         await self.stopping.wait()
         self._systemd.stopping()
         # The link last: nothing new enters a link that is about to close.
@@ -77,6 +80,10 @@ class Supervisor:
                 self._systemd.ready()
             state, cause = self.truth_now()
             self._systemd.alive(f"{state.words}{': ' + cause if cause else ''}")
+            self.serial.repeat_xray()
+            latency_ms = self._truth.latency_ms if self._truth else None
+            problems = [*self.serial.problems, *self._health.problems]
+            self.serial.show(panel_view(state, cause, latency_ms, self.serial.call, problems, time.monotonic_ns()))
             await asyncio.sleep(0.25)
 
     def note_message(self, worker: WorkerLife, message: FromWorker) -> None:
@@ -143,6 +150,7 @@ class Supervisor:
                 }
                 for worker in self._workers.values()
             },
+            "serial": self.serial.snapshot(),
             "health": self._health.snapshot(),
             "events": [
                 {"what": event.what, "cause": event.cause, "at_ns": event.at_ns} for event in list(self.events)[-20:]

@@ -16,7 +16,7 @@ from daemon import log
 from daemon.channel import Channel
 from daemon.config import Config, Role
 from daemon.errors import ChannelClosedError
-from daemon.messages import Failed, FromWorker, SmallMessage, Start, Stop, ToLink, ToVideo, ToWorker
+from daemon.messages import Failed, FromWorker, SmallMessage, Start, Stop, ToLink, ToVideo, ToWorker, XrayReport
 from hw.errors import USAGE_EXIT_CODE, CathlinkError
 
 logger = logging.getLogger(__name__)
@@ -40,15 +40,20 @@ class Supervision:
         return message
 
     def listen(
-        self, on_stop: Callable[[], None], on_small: Callable[[SmallMessage], object] = lambda message: None
+        self,
+        on_stop: Callable[[], None],
+        on_small: Callable[[SmallMessage], object] = lambda message: None,
+        on_xray: Callable[[XrayReport], object] = lambda report: None,
     ) -> None:
-        """Watch for Stop, or for the supervisor's end, in a thread of its own; there `on_small` is called too."""
+        """Watch for Stop, or for the supervisor's end, in a thread of its own; there the others are called too."""
 
         def watch() -> None:
             try:
                 while not isinstance(message := self._channel.receive(), Stop):
                     if isinstance(message, SmallMessage):
                         on_small(message)
+                    elif isinstance(message, XrayReport):
+                        on_xray(message)
             except ChannelClosedError:
                 logger.error("the supervisor has gone")
             self.stopping.set()

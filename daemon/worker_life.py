@@ -13,7 +13,7 @@ from typing import Protocol
 from daemon.channel import Channel, channel_pair
 from daemon.config import Config
 from daemon.errors import ChannelClosedError
-from daemon.messages import FromWorker, Start, Stop
+from daemon.messages import FromWorker, Start, Stop, ToWorker
 
 WORKER_SILENCE_LIMIT_S = 3.0
 WORKER_START_ALLOWANCE_S = 10.0  # kernels that no cache holds are compiled first
@@ -110,6 +110,12 @@ class WorkerLife:
         """At once for one that had worked, however often; one that dies at its start must not keep the machine busy."""
         self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < SHORT_LIFE_S else 0
         return RESTART_DELAYS_S[min(self._short_lives, len(RESTART_DELAYS_S) - 1)]
+
+    def tell(self, message: ToWorker) -> None:
+        """If it lives; what it misses it must be told again."""
+        if self.channel is not None:
+            with contextlib.suppress(ChannelClosedError):
+                self.channel.send(message)
 
     def kill_if_silent(self) -> None:
         if self.process is None or self.process.returncode is not None:

@@ -1,0 +1,158 @@
+"""The box's serial devices, for the rest of the appliance: what they say is told, what they shall do is asked here.
+
+    the call button -> `panel_listeners`      how the call stands -> `call`; all that the panel shows -> `show`
+    X-ray contact -> `tell_xray`, `xray`      another source -> `switch_source`
+
+Everything is called in the supervisor's loop. A device that is not configured, unplugged or silent never raises and
+never delays anything.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from daemon.config import SerialConfig
+from daemon.messages import XrayReport
+from daemon.panel_view import PanelCall
+from daemon.serial_line import SerialLine
+from hw.errors import DeviceError
+from hw.serial.panel import FrontPanel
+from hw.serial.port import UsbSerialPort
+from hw.serial.ports import (
+    Answering,
+    ButtonPressed,
+    ButtonReleased,
+    BytePort,
+    InputChanged,
+    Panel,
+    PanelEvent,
+    PanelView,
+    SelectFailed,
+    SerialDevice,
+    SerialEvent,
+    SignalsChanged,
+    Switcher,
+    XrayChanged,
+    XrayContact,
+    XrayState,
+)
+from hw.serial.sis import SisSwitcher
+from hw.serial.xray import XrayBox
+
+PortMaker = Callable[[str, int], BytePort]
+PanelListener = Callable[[PanelEvent], None]
+
+
+class SerialDevices:
+    """`note_event` gets (what, cause) of what a person may ask about later, `tell_xray` X-ray's state.
+
+    `call` is set by whoever handles calls.
+    """
+
+    def __init__(
+        self,
+        config: SerialConfig,
+        *,
+        note_event: Callable[[str, str], None],
+        tell_xray: Callable[[XrayReport], None],
+        make_port: PortMaker = UsbSerialPort,
+    ) -> None:
+        self._note_event = note_event
+        self._tell_xray = tell_xray
+        self._make_port = make_port
+        self._lines: dict[str, SerialLine] = {}
+        self._devices: dict[str, SerialDevice] = {}
+        self._panel: Panel | None = None
+        self._xray: XrayContact | None = None
+        self._switcher: Switcher | None = None
+        self.call = PanelCall.NONE
+        self.panel_listeners: list[PanelListener] = []
+        if config.panel:
+            self._panel = FrontPanel()
+            self._add("panel", config.panel, self._panel)
+        if config.xray:
+            self._xray = XrayBox()
+            self._add("X-ray contact", config.xray, self._xray)
+        if config.switcher:
+            self._switcher = SisSwitcher()
+            self._add("switcher", config.switcher, self._switcher)
+
+    def _add(self, name: str, address: str, device: SerialDevice) -> None:
+        self._devices[name] = device
+        port = self._make_port(address, device.baud_rate)
+
+        def tell(event: SerialEvent) -> None:
+            self._hear(name, event)
+
+        self._lines[name] = SerialLine(name, port, device, tell=tell, note_event=self._note_event)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.gather(*(line.run() for line in self._lines.values()))
+
+    # --- what the devices are told ---
+
+    def show(self, view: PanelView) -> None:
+        """On the panel, if there is one."""
+        if self._panel is not None:
+            self._panel.show(view, time.monotonic_ns())
+            self._lines["panel"].wake()
+
+    def switch_source(self, number: int) -> None:
+        """Show input `number` of the switcher, from 1 on; the outcome is an event. Raises DeviceError without one."""
+        if self._switcher is None:
+            raise DeviceError("no switcher is configured", "set serial.switcher")
+        self._switcher.select(number, time.monotonic_ns())
+        self._lines["switcher"].wake()
+
+    # --- what they say ---
+
+    @property
+    def xray(self) -> XrayState:
+        return XrayState.NOT_WATCHED if self._xray is None else self._xray.state
+
+    def repeat_xray(self) -> None:
+        """Tell its state again, for silence means unknown; nothing where it is not watched."""
+        if self._xray is not None:
+            now_ns = time.monotonic_ns()
+            self._xray.tick(now_ns)
+            self._tell_xray(XrayReport(self._xray.state, self._xray.since_ns, now_ns))
+
+    @property
+    def problems(self) -> list[str]:
+        """Devices that are configured and not heard."""
+        return [f"{name} not connected" for name, device in self._devices.items() if not device.is_answering]
+
+    def _hear(self, name: str, event: SerialEvent) -> None:
+        match event:
+            case Answering(is_answering):
+                self._note_event(f"{name} {'answers' if is_answering else 'does not answer'}", "")
+            case ButtonPressed() | ButtonReleased():
+                if isinstance(event, ButtonPressed):
+                    self._note_event("call button pressed", "")
+                for listener in self.panel_listeners:
+                    listener(event)
+            case XrayChanged():
+                self._note_event(f"X-ray is {event.state.words}", "")
+                self.repeat_xray()
+            case InputChanged(number):
+                self._note_event(f"source is input {number}" if number else "no source is selected", "")
+            case SignalsChanged(present):
+                missing = [str(number) for number, has_signal in enumerate(present, 1) if not has_signal]
+                self._note_event("switcher inputs without signal", ", ".join(missing) or "none")
+            case SelectFailed(number, problem):
+                self._note_event(f"source not switched to input {number}", problem)
+
+    def snapshot(self) -> dict[str, object]:
+        """JSON-ready; only what is configured."""
+        answer: dict[str, object] = {
+            "devices": {
+                name: {"connected": line.is_open, "answering": device.is_answering, "problem": line.problem}
+                for (name, line), device in zip(self._lines.items(), self._devices.values(), strict=True)
+            }
+        }
+        if self._xray is not None:
+            answer["xray"] = self._xray.state.words
+        if self._switcher is not None:
+            answer["source"] = {"input": self._switcher.input, "signals": list(self._switcher.signals)}
+        return answer

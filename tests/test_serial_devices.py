@@ -1,0 +1,233 @@
+"""The serial devices in the supervisor's loop: pyserial on pseudo-terminals, the shipped simulators behind them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from daemon.config import SerialConfig
+from daemon.messages import XrayReport
+from daemon.panel_view import PanelCall, panel_view
+from daemon.serial_devices import SerialDevices
+from daemon.serial_line import SerialLine
+from daemon.states import PictureState
+from hw.errors import DeviceError
+from hw.serial.fake import FakePort
+from hw.serial.panel import FrontPanel, PanelReport, build_report
+from hw.serial.ports import ButtonPressed, ButtonReleased, PanelEvent, XrayState
+from hw.serial.simulators.panel_box import SimulatedPanel
+from hw.serial.simulators.switcher_box import SimulatedSwitcher
+from hw.serial.simulators.xray_box import SimulatedXrayBox
+from tests.serial.conftest import DEADLINE_S, PlugIn
+
+pytest_plugins = ["tests.serial.conftest"]
+
+
+class Box:
+    """Serial devices that run, with all that they told."""
+
+    def __init__(self, config: SerialConfig) -> None:
+        self.events: list[str] = []
+        self.xray: list[XrayState] = []
+        self.panel_events: list[PanelEvent] = []
+        self.devices = SerialDevices(
+            config,
+            note_event=lambda what, cause: self.events.append(f"{what}: {cause}" if cause else what),
+            tell_xray=self._note_xray,
+        )
+        self.devices.panel_listeners.append(self.panel_events.append)
+
+    def _note_xray(self, report: XrayReport) -> None:
+        if not self.xray or self.xray[-1] is not report.state:
+            self.xray.append(report.state)
+
+
+@asynccontextmanager
+async def running(config: SerialConfig) -> AsyncIterator[Box]:
+    box = Box(config)
+    task = asyncio.create_task(box.devices.run())
+    try:
+        yield box
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true"
+        await asyncio.sleep(0.002)
+
+
+def test_without_any_device_nothing_is_watched_and_nothing_raises() -> None:
+    async def go() -> None:
+        async with running(SerialConfig()) as box:
+            box.devices.show(panel_view(PictureState.LIVE, "", None, PanelCall.NONE, [], 0))
+            box.devices.repeat_xray()
+            assert box.devices.xray is XrayState.NOT_WATCHED
+            assert (box.xray, box.events, box.devices.problems) == ([], [], [])
+            assert box.devices.snapshot() == {"devices": {}}
+            with pytest.raises(DeviceError, match=r"serial\.switcher"):
+                box.devices.switch_source(1)
+
+    asyncio.run(go())
+
+
+def test_the_panels_button_is_heard_and_the_panel_shows_the_picture(plug_in: PlugIn) -> None:
+    panel = SimulatedPanel(time.monotonic_ns())
+    plugged = plug_in(panel)
+
+    async def go() -> None:
+        async with running(SerialConfig(panel=plugged.path)) as box:
+            await until(lambda: not box.devices.problems, "the panel answers")
+            plugged.press("c")
+            await until(lambda: len(box.panel_events) == 2, "a press")
+            assert isinstance(box.panel_events[0], ButtonPressed)
+            assert isinstance(box.panel_events[1], ButtonReleased)
+            box.devices.show(panel_view(PictureState.LIVE, "", 45, PanelCall.RINGING, [], 0))
+            await until(lambda: panel.view.lines == ("LIVE 45 ms", "EXPERT CALLS"), "the view")
+            assert box.events == ["panel connected", "panel answers", "call button pressed"]
+
+    asyncio.run(go())
+
+
+def test_xray_is_known_while_the_box_speaks_and_unknown_when_it_is_unplugged(plug_in: PlugIn) -> None:
+    plugged = plug_in(SimulatedXrayBox(time.monotonic_ns()))
+
+    async def go() -> None:
+        async with running(SerialConfig(xray=plugged.path)) as box:
+            assert box.devices.xray is XrayState.UNKNOWN
+            await until(lambda: box.devices.xray is XrayState.OFF, "off")
+            plugged.press("o")
+            await until(lambda: box.devices.xray is XrayState.ON, "on")
+            assert box.devices.snapshot()["xray"] == "on"
+            plugged.unplug()
+            await until(lambda: box.devices.xray is XrayState.UNKNOWN, "unknown")
+            assert box.xray == [XrayState.OFF, XrayState.ON, XrayState.UNKNOWN]
+            await until(lambda: any("not connected" in event for event in box.events), "it is said")
+
+    asyncio.run(go())
+
+
+def test_the_source_is_switched_and_a_refusal_is_told(plug_in: PlugIn) -> None:
+    switcher = SimulatedSwitcher(time.monotonic_ns())
+    plugged = plug_in(switcher)
+
+    async def go() -> None:
+        async with running(SerialConfig(switcher=plugged.path)) as box:
+            await until(lambda: not box.devices.problems, "the switcher answers")
+            box.devices.switch_source(3)
+            await until(lambda: "source is input 3" in box.events, "input 3")
+            box.devices.switch_source(9)
+            refusal = "source not switched to input 9: there is no such input (E01)"
+            await until(lambda: refusal in box.events, "the refusal")
+            await until(lambda: switcher.take_output() == b"" and box.devices.snapshot()["source"], "a snapshot")
+            assert box.devices.snapshot()["source"] == {"input": 3, "signals": [True] * 4}
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_replugged_in_the_middle_of_a_command_it_is_found_again_and_works(
+    plug_in: PlugIn, tmp_path: Path, n: int
+) -> None:
+    """By its by-id name, which leads to another terminal each time."""
+    name = tmp_path / "by-id"
+
+    async def go() -> None:
+        plugged = plug_in(SimulatedSwitcher(time.monotonic_ns()))
+        name.symlink_to(plugged.path)
+        async with running(SerialConfig(switcher=str(name))) as box:
+            await until(lambda: not box.devices.problems, "the switcher answers")
+            box.devices.switch_source(2)
+            for _ in range(n):
+                await asyncio.sleep(0)
+            plugged.unplug()
+            name.unlink()
+            await until(lambda: box.devices.problems, "it is gone")
+            again = plug_in(SimulatedSwitcher(time.monotonic_ns()))
+            name.symlink_to(again.path)
+            await until(lambda: not box.devices.problems, "it is back")
+            box.devices.switch_source(4)
+            await until(lambda: "source is input 4" in box.events, "input 4")
+
+    asyncio.run(go())
+
+
+def test_a_port_that_stays_away_is_told_once() -> None:
+    async def go() -> None:
+        port, tries = FakePort(), 0
+        port.unplug()
+        events: list[str] = []
+        real_open = port.open
+
+        def counted() -> None:
+            nonlocal tries
+            tries += 1
+            real_open()
+
+        port.open = counted  # type: ignore[method-assign]
+        line = SerialLine("panel", port, FrontPanel(), tell=print, note_event=lambda what, cause: events.append(what))
+        task = asyncio.create_task(line.run())
+        await until(lambda: tries >= 3, "three tries")
+        assert events == ["panel not connected"]
+        port.plug_in()
+        await until(lambda: line.is_open, "it is found")
+        assert events == ["panel not connected", "panel connected"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
+def test_a_device_that_takes_nothing_is_given_up_and_opened_again() -> None:
+    class Chatter(FrontPanel):
+        """Has always more to say."""
+
+        def take_output(self) -> bytes:
+            return bytes(100)
+
+    async def go() -> None:
+        port, problems = FakePort(), []
+        line = SerialLine("panel", port, Chatter(), tell=print, note_event=lambda what, cause: problems.append(cause))
+        task = asyncio.create_task(line.run())
+
+        def is_given_up() -> bool:
+            line.wake()
+            return "it takes no data" in problems
+
+        await until(is_given_up, "it is given up")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
+def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_can_be() -> None:
+    async def go() -> None:
+        port, panel = FakePort(), FrontPanel()
+        line = SerialLine("panel", port, panel, tell=print, note_event=lambda what, cause: None)
+        task = asyncio.create_task(line.run())
+        await until(lambda: line.is_open, "open")
+        while port.write(bytes(1000)):  # the line is full
+            pass
+        panel.show(panel_view(PictureState.HELD, "last image held", None, PanelCall.NONE, [], 0), time.monotonic_ns())
+        line.wake()
+        received = b""
+
+        def has_come() -> bool:
+            nonlocal received
+            received += port.sent()
+            return b"last image held" in received
+
+        await until(has_come, "the view")
+        port.deliver(build_report(PanelReport(1, 2, 0, True)))
+        await until(lambda: panel.is_pressed, "a press")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
