@@ -1,4 +1,4 @@
-"""What the front panel shows of the box's state. Pure."""
+"""What the front panel shows of the box's state. No clock: `now_ns` is an argument."""
 
 import textwrap
 from enum import Enum
@@ -25,29 +25,41 @@ class PanelCall(Enum):
 _GOOD = (PictureState.LIVE, PictureState.HELD)
 
 
-def panel_view(
-    state: PictureState,
-    cause: str,
-    latency_ms: int | None,
-    call: PanelCall,
-    problems: list[str],
-    now_ns: int,
-) -> PanelView:
-    """The first line is the picture's state; the second the call, or why the picture is not good, or what is wrong."""
+class PanelScreen:
+    """Makes the views of one panel. A text that is longer than its line is shown page by page, from its beginning."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._since_ns = 0
+
+    def view(
+        self,
+        state: PictureState,
+        cause: str,
+        latency_ms: int | None,
+        *,
+        call: PanelCall,
+        problems: list[str],
+        now_ns: int,
+    ) -> PanelView:
+        """Line 1 is the picture's state; line 2 the call, or why the picture is not good, or what else is wrong."""
+        text = call.words or cause or "; ".join(problems)
+        if text != self._text:
+            self._text, self._since_ns = text, now_ns
+        pages = textwrap.wrap(text, PANEL_LINE_CHARACTERS) or [""]
+        page = pages[(now_ns - self._since_ns) // PAGE_NS % len(pages)]
+        return _view(state, latency_ms, call, page, has_problems=bool(problems))
+
+
+def _view(state: PictureState, latency_ms: int | None, call: PanelCall, text: str, *, has_problems: bool) -> PanelView:
     latency = f" {latency_ms} ms" if latency_ms is not None and state is PictureState.LIVE else ""
     fault = Lamp.ON
     if state in (*_GOOD, PictureState.DEGRADED):
-        fault = Lamp.SLOW if problems else Lamp.OFF
+        fault = Lamp.SLOW if has_problems else Lamp.OFF
     return PanelView(
         picture=Lamp.ON if state in _GOOD else Lamp.SLOW if state is PictureState.DEGRADED else Lamp.OFF,
         fault=fault,
         call=call.lamp,
         beeper=Beeper.CALL if call is PanelCall.RINGING else Beeper.OFF,
-        lines=(f"{state.words}{latency}", _page(call.words or cause or "; ".join(problems), now_ns)),
+        lines=(f"{state.words}{latency}", text),
     )
-
-
-def _page(text: str, now_ns: int) -> str:
-    """The part of a long text that is due."""
-    pages = textwrap.wrap(text, PANEL_LINE_CHARACTERS) or [""]
-    return pages[now_ns // PAGE_NS % len(pages)]

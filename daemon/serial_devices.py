@@ -1,6 +1,6 @@
 """The box's serial devices, for the rest of the appliance: what they say is told, what they shall do is asked here.
 
-    the call button -> `panel_listeners`      how the call stands -> `call`; all that the panel shows -> `show`
+    the call button -> `panel_listeners`      how the call stands -> `call`; the box's state -> `show_state`
     X-ray contact -> `tell_xray`, `xray`      another source -> `switch_source`
 
 Everything is called in the supervisor's loop. A device that is not configured, unplugged or silent never raises and
@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 from daemon.config import SerialConfig
 from daemon.messages import XrayReport
-from daemon.panel_view import PanelCall
+from daemon.panel_view import PanelCall, PanelScreen
 from daemon.serial_line import SerialLine
+from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.serial.panel import FrontPanel
 from hw.serial.port import UsbSerialPort
@@ -26,7 +27,6 @@ from hw.serial.ports import (
     InputChanged,
     Panel,
     PanelEvent,
-    PanelView,
     SelectFailed,
     SerialDevice,
     SerialEvent,
@@ -65,6 +65,7 @@ class SerialDevices:
         self._panel: Panel | None = None
         self._xray: XrayContact | None = None
         self._switcher: Switcher | None = None
+        self._screen = PanelScreen()
         self.call = PanelCall.NONE
         self.panel_listeners: list[PanelListener] = []
         if config.panel:
@@ -92,11 +93,15 @@ class SerialDevices:
 
     # --- what the devices are told ---
 
-    def show(self, view: PanelView) -> None:
-        """On the panel, if there is one."""
-        if self._panel is not None:
-            self._panel.show(view, time.monotonic_ns())
-            self._lines["panel"].wake()
+    def show_state(self, state: PictureState, cause: str, latency_ms: int | None, problems: list[str]) -> None:
+        """The picture's state, the call and what is wrong, on the panel, if there is one."""
+        if self._panel is None:
+            return
+        now_ns = time.monotonic_ns()
+        problems = [*self.problems, *problems]
+        view = self._screen.view(state, cause, latency_ms, call=self.call, problems=problems, now_ns=now_ns)
+        self._panel.show(view, now_ns)
+        self._lines["panel"].wake()
 
     def switch_source(self, number: int) -> None:
         """Show input `number` of the switcher, from 1 on; the outcome is an event. Raises DeviceError without one."""

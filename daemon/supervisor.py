@@ -17,7 +17,6 @@ from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
 from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
-from daemon.panel_view import panel_view
 from daemon.serial_devices import SerialDevices
 from daemon.states import PictureState
 from daemon.status import StatusServer
@@ -82,8 +81,7 @@ class Supervisor:
             self._systemd.alive(f"{state.words}{': ' + cause if cause else ''}")
             self.serial.repeat_xray()
             latency_ms = self._truth.latency_ms if self._truth else None
-            problems = [*self.serial.problems, *self._health.problems]
-            self.serial.show(panel_view(state, cause, latency_ms, self.serial.call, problems, time.monotonic_ns()))
+            self.serial.show_state(state, cause, latency_ms, self._health.problems)
             await asyncio.sleep(0.25)
 
     def note_message(self, worker: WorkerLife, message: FromWorker) -> None:

@@ -71,6 +71,7 @@ class WorkerLife:
     async def _start(self) -> None:
         ours, theirs = channel_pair()
         self.channel = Channel(ours, FromWorker)
+        self.channel.send(Start(self._box.config))  # before anybody can `tell` it something
         self.figures = {}
         self._started = time.monotonic()
         self.heard = self._started + WORKER_START_ALLOWANCE_S
@@ -88,7 +89,6 @@ class WorkerLife:
             stdout=standard,
         )
         theirs.close()
-        self.channel.send(Start(self._box.config))
         asyncio.get_running_loop().add_reader(self.channel.fileno(), self.hear)
 
     def hear(self) -> None:

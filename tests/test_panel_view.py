@@ -2,37 +2,62 @@
 
 import pytest
 
-from daemon.panel_view import PAGE_NS, PanelCall, panel_view
+from daemon.panel_view import PAGE_NS, PanelCall, PanelScreen
 from daemon.states import PictureState
-from hw.serial.ports import PANEL_LINE_CHARACTERS, Beeper, Lamp
+from hw.serial.ports import PANEL_LINE_CHARACTERS, Beeper, Lamp, PanelView
+
+T0 = 1_234_567_890
+
+
+def view(
+    state: PictureState,
+    cause: str = "",
+    latency_ms: int | None = None,
+    call: PanelCall = PanelCall.NONE,
+    problems: tuple[str, ...] = (),
+) -> PanelView:
+    return PanelScreen().view(state, cause, latency_ms, call=call, problems=list(problems), now_ns=T0)
 
 
 @pytest.mark.parametrize("state", PictureState)
 def test_green_and_red_never_shine_together_and_one_of_them_always_does(state: PictureState) -> None:
-    view = panel_view(state, "the cause", 45, PanelCall.NONE, [], 0)
-    assert (view.picture is Lamp.OFF) != (view.fault is Lamp.OFF)
+    shown = view(state, "the cause", 45)
+    assert (shown.picture is Lamp.OFF) != (shown.fault is Lamp.OFF)
     assert len(state.words) <= PANEL_LINE_CHARACTERS
 
 
 def test_the_latency_stands_beside_live_alone() -> None:
-    assert panel_view(PictureState.LIVE, "", 45, PanelCall.NONE, [], 0).lines == ("LIVE 45 ms", "")
-    assert panel_view(PictureState.HELD, "", 45, PanelCall.NONE, [], 0).lines == ("HELD", "")
-    assert panel_view(PictureState.LIVE, "", None, PanelCall.NONE, [], 0).lines == ("LIVE", "")
+    assert view(PictureState.LIVE, latency_ms=45).lines == ("LIVE 45 ms", "")
+    assert view(PictureState.HELD, latency_ms=45).lines == ("HELD", "")
+    assert view(PictureState.LIVE).lines == ("LIVE", "")
 
 
 def test_the_call_comes_before_the_cause_and_the_cause_before_other_problems() -> None:
-    problems = ["disk of / is full (3 MiB left)"]
-    ringing = panel_view(PictureState.CAPTURE_LOST, "no signal", None, PanelCall.RINGING, problems, 0)
+    problems = ("disk is full",)
+    ringing = view(PictureState.CAPTURE_LOST, "no signal", call=PanelCall.RINGING, problems=problems)
     assert (ringing.lines[1], ringing.call, ringing.beeper) == ("EXPERT CALLS", Lamp.FAST, Beeper.CALL)
-    lost = panel_view(PictureState.CAPTURE_LOST, "no signal", None, PanelCall.NONE, problems, 0)
+    lost = view(PictureState.CAPTURE_LOST, "no signal", problems=problems)
     assert (lost.lines[1], lost.fault, lost.beeper) == ("no signal", Lamp.ON, Beeper.OFF)
-    live = panel_view(PictureState.LIVE, "", None, PanelCall.NONE, problems, 0)
-    assert (live.picture, live.fault) == (Lamp.ON, Lamp.SLOW)
+    live = view(PictureState.LIVE, problems=problems)
+    assert (live.lines[1], live.picture, live.fault) == ("disk is full", Lamp.ON, Lamp.SLOW)
 
 
-def test_a_long_cause_is_shown_page_by_page() -> None:
+def test_a_long_cause_is_shown_page_by_page_from_its_beginning() -> None:
+    screen = PanelScreen()
+
+    def second_line(cause: str, now_ns: int) -> str:
+        shown = screen.view(
+            PictureState.CAPTURE_LOST, cause, None, call=PanelCall.NONE, problems=[], now_ns=T0 + now_ns
+        )
+        return shown.lines[1]
+
     cause = "no frame from the source, last seen 1024x1024p15"
-    pages = [
-        panel_view(PictureState.CAPTURE_LOST, cause, None, PanelCall.NONE, [], n * PAGE_NS).lines[1] for n in range(4)
+    assert [second_line(cause, n * PAGE_NS) for n in range(4)] == [
+        "no frame from the",
+        "source, last seen",
+        "1024x1024p15",
+        "no frame from the",
     ]
-    assert pages == ["no frame from the", "source, last seen", "1024x1024p15", "no frame from the"]
+    other = "the encoder does not answer"
+    assert second_line(other, 4 * PAGE_NS + PAGE_NS // 2) == "the encoder does not"
+    assert second_line(other, 5 * PAGE_NS + PAGE_NS // 2) == "answer"

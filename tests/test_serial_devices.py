@@ -10,14 +10,14 @@ import pytest
 
 from daemon.config import SerialConfig
 from daemon.messages import XrayReport
-from daemon.panel_view import PanelCall, panel_view
+from daemon.panel_view import PanelCall
 from daemon.serial_devices import SerialDevices
 from daemon.serial_line import SerialLine
 from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.serial.fake import FakePort
 from hw.serial.panel import FrontPanel, PanelReport, build_report
-from hw.serial.ports import ButtonPressed, ButtonReleased, PanelEvent, XrayState
+from hw.serial.ports import Beeper, ButtonPressed, ButtonReleased, Lamp, PanelEvent, PanelView, XrayState
 from hw.serial.simulators.panel_box import SimulatedPanel
 from hw.serial.simulators.switcher_box import SimulatedSwitcher
 from hw.serial.simulators.xray_box import SimulatedXrayBox
@@ -66,7 +66,7 @@ async def until(condition: Callable[[], object], what: str) -> None:
 def test_without_any_device_nothing_is_watched_and_nothing_raises() -> None:
     async def go() -> None:
         async with running(SerialConfig()) as box:
-            box.devices.show(panel_view(PictureState.LIVE, "", None, PanelCall.NONE, [], 0))
+            box.devices.show_state(PictureState.LIVE, "", None, [])
             box.devices.repeat_xray()
             assert box.devices.xray is XrayState.NOT_WATCHED
             assert (box.xray, box.events, box.devices.problems) == ([], [], [])
@@ -88,7 +88,8 @@ def test_the_panels_button_is_heard_and_the_panel_shows_the_picture(plug_in: Plu
             await until(lambda: len(box.panel_events) == 2, "a press")
             assert isinstance(box.panel_events[0], ButtonPressed)
             assert isinstance(box.panel_events[1], ButtonReleased)
-            box.devices.show(panel_view(PictureState.LIVE, "", 45, PanelCall.RINGING, [], 0))
+            box.devices.call = PanelCall.RINGING
+            box.devices.show_state(PictureState.LIVE, "", 45, [])
             await until(lambda: panel.view.lines == ("LIVE 45 ms", "EXPERT CALLS"), "the view")
             assert box.events == ["panel connected", "panel answers", "call button pressed"]
 
@@ -215,7 +216,7 @@ def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_c
         await until(lambda: line.is_open, "open")
         while port.write(bytes(1000)):  # the line is full
             pass
-        panel.show(panel_view(PictureState.HELD, "last image held", None, PanelCall.NONE, [], 0), time.monotonic_ns())
+        panel.show(PanelView(Lamp.ON, Lamp.OFF, Lamp.OFF, Beeper.OFF, ("HELD", "last image held")), time.monotonic_ns())
         line.wake()
         received = b""
 

@@ -1,5 +1,8 @@
 """The supervisor's own judgement: silence, death and repeated death of a worker, without starting any."""
 
+import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from daemon import supervisor, worker_life
+from daemon.channel import Channel
 from daemon.config import Config, load_config
-from daemon.messages import Event, Failed, Statistics, TruthReport
+from daemon.messages import Event, Failed, Start, Statistics, ToWorker, TruthReport, XrayReport
 from daemon.states import PictureState
 from daemon.supervisor import EVENTS_KEPT, TRUTH_LIMIT_NS, Supervisor
 from daemon.worker_life import RESTART_DELAYS_S, SHORT_LIFE_S, ending
 from hw.sensors import LinuxSensors
+from hw.serial.ports import XrayState
 from provisioning.lab import make_lab
 
 MS = 1_000_000
@@ -173,3 +178,23 @@ def test_an_ending_is_told_in_words() -> None:
 def test_the_clock_stands_in_for_the_real_one(clock: Clock) -> None:
     """What the tests above rest on."""
     assert supervisor.time is not time
+
+
+def test_whatever_a_worker_is_told_its_configuration_comes_first(
+    make_box: MakeBox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor tells it X-ray's state while the process is only being made."""
+    life = make_box("sender")._workers["video"]
+    received: list[ToWorker | None] = []
+
+    async def make_process(*arguments: str, pass_fds: tuple[int, ...], **details: object) -> None:
+        life.tell(XrayReport(XrayState.ON, 0, 0))
+        channel: Channel[ToWorker] = Channel(socket.socket(fileno=os.dup(pass_fds[0])), ToWorker)
+        received.extend([channel.receive(timeout_s=0), channel.receive(timeout_s=0)])
+        channel.close()
+
+    monkeypatch.setattr(worker_life.asyncio, "create_subprocess_exec", make_process)
+    asyncio.run(life._start())
+    assert life.channel is not None
+    life.channel.close()
+    assert [type(message) for message in received] == [Start, XrayReport]
