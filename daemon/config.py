@@ -55,6 +55,8 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bitrate_bps: BitRate = 6_000_000
     preset: str = "superfast"
+    device: str = "auto"  # "software", or a name of hw.encoders.table
+    retry_after_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] = 10.0  # a hardware encoder that failed
     lossless: bool = False
 
 

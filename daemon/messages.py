@@ -112,6 +112,7 @@ class Statistics(msgspec.Struct, frozen=True, tag="statistics"):
 
     worker: str
     figures: dict[str, float]
+    words: dict[str, str] = {}  # what is not a number: who encodes
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -49,6 +49,7 @@ class ReceiverVideo:
         self._sequence = 0
         self._clock_offset_ns: int | None = None
         self._source_state: int | None = None
+        self._encoder_words = ""
         self._shown_capture_ns: int | None = None
         self._decode_time = StageTimer()
         self._check_time = StageTimer()
@@ -96,6 +97,7 @@ class ReceiverVideo:
                 case SourceReport() as report:
                     with self._truth_lock:
                         self._truth.note_source(report.status, report.stream, now_ns)
+                    self._encoder_words = f"at the sender: {report.status.encoder_state.name.lower()}"
                     if report.status.state != self._source_state:
                         self._source_state = report.status.state
                         self._pictures.wake()  # it must be on the screen now, not with the next picture
@@ -169,4 +171,4 @@ class ReceiverVideo:
                 **self._captured_to_shown.figures("captured_to_shown"),
             }
             shown = self._presenter.pictures_shown
-            self._supervision.report(Statistics("video", figures))
+            self._supervision.report(Statistics("video", figures, {"encoder": self._encoder_words}))

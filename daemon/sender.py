@@ -11,7 +11,9 @@ from pathlib import Path
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.guarded import Guarded
+from daemon.hardware_encoder import encoder_words, hardware_offer
 from daemon.messages import EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport
+from daemon.picture.encoder_choice import EncoderChoice
 from daemon.picture.kernel import compiled_at_import
 from daemon.picture.layout import LayoutBook
 from daemon.picture.layout_file import load_layouts
@@ -22,8 +24,9 @@ from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage, CaptureStage
 from daemon.sender_encode import EncodeStage
 from daemon.stages import Stages
-from daemon.states import PictureState
+from daemon.states import EncoderState, PictureState
 from daemon.worker import Supervision
+from hw.encoders.x264 import X264Encoder
 from hw.select import capture_device, display_device
 
 HEARTBEAT_S = 0.025
@@ -43,6 +46,9 @@ class SenderVideo:
         self._operator_pictures: LatestSlot[DecodedPicture] = LatestSlot()
         self._expert_view = TruthReport(PictureState.LINK_STALLED, "starting", 0, None, None, None, 0)
         self._source = Guarded(SourceWatch(time.monotonic_ns()))
+        self._encoder = EncoderChoice(X264Encoder(), note_state=self._note_encoder)
+        self._encoder_words = ""
+        self._offer_hardware = hardware_offer(config, self._encoder, self._tell_encoder)
         images: LatestSlot[CapturedImage] = LatestSlot()
         layout = config.capture.layout
         self._capture = CaptureStage(
@@ -59,6 +65,7 @@ class SenderVideo:
             config.encoder,
             source=self._source,
             images=images,
+            encoder=self._encoder,
             link=link,
             operator_pictures=self._operator_pictures,
             stopping=supervision.stopping,
@@ -71,6 +78,9 @@ class SenderVideo:
             self._report_event("kernels were compiled while the picture waited", ", ".join(compiled))
         self._stages.start("capture", self._capture.run)
         self._stages.start("encode", self._encode.run)
+        if self._offer_hardware is not None:
+            self._stages.start("encoder check", self._encode.run_check)
+            self._stages.start("encoder offer", self._offer_hardware)
         self._stages.start("heartbeat", self._run_heartbeat)
         self._stages.start("orders", self._run_orders)
         self._stages.start("statistics", self._run_statistics)
@@ -80,6 +90,18 @@ class SenderVideo:
 
     def _report_event(self, what: str, cause: str) -> None:
         self._supervision.report(Event(what, cause, time.monotonic_ns()))
+
+    def _note_encoder(self, state: EncoderState, cause: str) -> None:
+        """From the encode stage: another encoder from the next image on."""
+        with self._source as source:
+            source.note_encoder(state)
+        self._tell_encoder(encoder_words(state, cause))
+
+    def _tell_encoder(self, words: str) -> None:
+        """Who encodes and why, for people."""
+        if words != self._encoder_words:
+            self._encoder_words = words
+            self._report_event("encoder", words)
 
     # --- heartbeat: what the source does, told to the receiver ---
 
@@ -137,4 +159,4 @@ class SenderVideo:
                 **self._encode.figures(),
             }
             frames_before, images_before = frames, images
-            self._supervision.report(Statistics("video", figures))
+            self._supervision.report(Statistics("video", figures, {"encoder": self._encoder_words}))

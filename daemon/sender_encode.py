@@ -1,5 +1,6 @@
 """The sender's encode stage: the newest image becomes an access unit and goes to the link process. One thread.
 
+Who encodes: see `picture.encoder_choice`.
 Which image is next: a new one; or the last one again, when it is held and can be finer, or an IDR is needed.
 """
 
@@ -15,6 +16,8 @@ from daemon.log import RepeatedProblem
 from daemon.memory import release_start_memory
 from daemon.messages import AccessUnit, EncoderOrder, ToVideo
 from daemon.picture.encode import ImageEncoder
+from daemon.picture.encoder_check import EncoderCheck
+from daemon.picture.encoder_choice import EncoderChoice
 from daemon.picture.mask import require_masked
 from daemon.picture.present import DecodedPicture
 from daemon.picture.refine import Refinement
@@ -22,7 +25,6 @@ from daemon.picture.source import SourceWatch
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage
 from daemon.stages import StageTimer
-from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
 from hw.ports import EncodedPicture
 
@@ -44,6 +46,7 @@ class EncodeStage:
         *,
         source: Guarded[SourceWatch],
         images: LatestSlot[CapturedImage],
+        encoder: EncoderChoice,
         link: Channel[ToVideo],
         operator_pictures: LatestSlot[DecodedPicture],
         stopping: threading.Event,
@@ -54,7 +57,9 @@ class EncodeStage:
         self._link = link
         self._operator_pictures = operator_pictures
         self._stopping = stopping
-        self._encoder = ImageEncoder(X264Encoder(), config.preset, lossless=config.lossless)
+        self._choice = encoder
+        self._encoder = ImageEncoder(encoder, config.preset, lossless=config.lossless)
+        self._check = EncoderCheck(self._doubt_hardware, stopping)
         self._order = EncoderOrder(config.bitrate_bps, None, wants_idr=False)
         self._idr_wanted = threading.Event()
         self._last_encoded: CapturedImage | None = None
@@ -80,6 +85,12 @@ class EncodeStage:
                 continue
             self._hand_to_link(image, encoded)
 
+        self._encoder.close()
+
+    def run_check(self) -> None:
+        """The thread beside: what a hardware encoder gave is looked at again."""
+        self._check.run()
+
     def take_order(self, order: EncoderOrder) -> None:
         """From any thread: what the link wants."""
         self._order = order
@@ -91,9 +102,16 @@ class EncodeStage:
         return {
             "images_dropped": float(self._images.drops),
             "target_kbps": self._order.bitrate_bps / 1000,
+            "hardware_images_checked": float(self._check.checked),
+            "hardware_images_unchecked": float(self._check.skipped),
             **self._encode_time.figures("encode"),
             **self._captured_to_encoded.figures("captured_to_encoded"),
         }
+
+    def _doubt_hardware(self, cause: str) -> None:
+        self._choice.doubt(cause)
+        self._idr_wanted.set()
+        self._images.wake()
 
     # --- which image is next ---
 
@@ -155,6 +173,8 @@ class EncodeStage:
             )
 
     def _hand_to_link(self, image: CapturedImage, encoded: EncodedPicture) -> None:
+        if self._choice.is_accelerated:
+            self._check.submit(encoded.data, is_idr=encoded.is_idr)
         with self._source as source:
             frame_id = source.note_encoded(image.capture_ns)
         unit = AccessUnit(frame_id, image.capture_ns, encoded.is_idr, encoded.data)

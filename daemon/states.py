@@ -29,6 +29,19 @@ class PictureState(IntEnum):
         return self.name.replace("_", " ")
 
 
+class EncoderState(IntEnum):
+    """Who encodes at the sender. SOFTWARE: libx264. FALLBACK: libx264 too, because the hardware encoder failed."""
+
+    HARDWARE = 0
+    SOFTWARE = 1
+    FALLBACK = 2
+
+    @property
+    def words(self) -> str:
+        """For the banner: only what somebody should do something about."""
+        return "SOFTWARE ENCODER" if self is EncoderState.FALLBACK else ""
+
+
 class FilterState(IntEnum):
     """What the sender's noise filter does. SUSPENDED: it is on, and steps aside for now."""
 

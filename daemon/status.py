@@ -121,6 +121,7 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"  glass to glass      {picture['latency_ms']} ms ±{picture['latency_bound_ms']}")
     for name, worker in answer["workers"].items():
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
+        lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]
         for figure, value in worker["figures"].items():
             lines.append(f"    {figure:<28}{value:g}")
     if answer.get("health"):

@@ -87,7 +87,7 @@ class Supervisor:
     def note_message(self, worker: WorkerLife, message: FromWorker) -> None:
         match message:
             case Statistics():
-                worker.figures = message.figures
+                worker.figures, worker.words = message.figures, message.words
             case TruthReport():
                 self._note_truth(message)
             case Event():
@@ -145,6 +145,7 @@ class Supervisor:
                     "pid": worker.process.pid if worker.process else None,
                     "restarts": worker.restarts,
                     "figures": worker.figures,
+                    "words": worker.words,
                 }
                 for worker in self._workers.values()
             },

@@ -53,6 +53,7 @@ class WorkerLife:
         self.heard = 0.0
         self.restarts = 0
         self.figures: dict[str, float] = {}
+        self.words: dict[str, str] = {}
 
     async def live(self) -> None:
         """Run the process for as long as the supervisor runs, whatever happens to it."""
@@ -72,7 +73,7 @@ class WorkerLife:
         ours, theirs = channel_pair()
         self.channel = Channel(ours, FromWorker)
         self.channel.send(Start(self._box.config))  # before anybody can `tell` it something
-        self.figures = {}
+        self.figures, self.words = {}, {}
         self._started = time.monotonic()
         self.heard = self._started + WORKER_START_ALLOWANCE_S
         standard = None if self.name == USES_STDIO else subprocess.DEVNULL

@@ -4,11 +4,19 @@ Each device's module is imported when an address asks for it: a box without a sc
 """
 
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw.address import AddressForm, DeviceAddress, parse_address
 from hw.capture.pacing import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from hw.capture.signal import Signal
+from hw.encoders.table import ACCELERATORS, accelerator
+from hw.errors import DeviceAddressError
 from hw.ports import CaptureDevice, CaptureTiming, ColourMatrix, Display, PixelFormat, ValueRange
+
+if TYPE_CHECKING:
+    from hw.encoders.watched import WatchedEncoder
 
 DEFAULT_RAW_RATE_HZ = 30.0
 DEFAULT_PULSE_HZ = 15.0
@@ -63,6 +71,26 @@ def display_device(address: str) -> Display:
     if parsed.scheme == "web":
         return _web(parsed)
     return _none(parsed)
+
+
+def hardware_encoder(name: str) -> "Callable[[], WatchedEncoder]":
+    """Makes the hardware encoder `name`, or the one that fails on script ("fake:FILE"). Raises DeviceAddressError."""
+    from hw.encoders.watched import WatchedEncoder
+
+    if name.startswith("fake:"):
+        from hw.encoders.fake import FaultyEncoder, fault_file
+
+        script = Path(name.removeprefix("fake:"))
+        return lambda: WatchedEncoder("fake encoder", FaultyEncoder(fault_file(script)))
+    known = accelerator(name)
+    if known is None:
+        names = ", ".join(entry.name for entry in ACCELERATORS)
+        raise DeviceAddressError(
+            f"encoder.device: {name!r} is not an encoder", f"write auto, software or one of {names}"
+        )
+    from hw.encoders.accelerated import AcceleratedEncoder
+
+    return lambda: WatchedEncoder(known.name, AcceleratedEncoder(known))
 
 
 # --- capture ---

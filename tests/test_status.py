@@ -28,7 +28,9 @@ ANSWER: dict[str, Any] = {
         "latency_ms": 45,
         "latency_bound_ms": 3,
     },
-    "workers": {"link": {"pid": 5, "restarts": 1, "figures": {"rtt_ms": 20.5}}},
+    "workers": {
+        "link": {"pid": 5, "restarts": 1, "figures": {"rtt_ms": 20.5}, "words": {"encoder": "libx264 in software"}}
+    },
     "events": [],
 }
 
@@ -122,6 +124,7 @@ def test_the_command_prints_json_or_words(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_words_tell_state_cause_age_and_latency() -> None:
     text = describe(ANSWER)
+    assert "libx264 in software" in text
     for words in ("receiver: HELD - X-ray off, last image held", "1234 ms", "45 ms ±3", "pid 5, restarts 1", "20.5"):
         assert words in text
     unknown = {**ANSWER, "picture": {**ANSWER["picture"], "age_ms": None, "latency_ms": None, "cause": ""}}

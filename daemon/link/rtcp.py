@@ -12,6 +12,7 @@ from struct import Struct
 import msgspec
 
 from daemon.link.rtp import MAX_RTCP_BYTES, PacketError
+from daemon.states import EncoderState
 
 MAX_CAUSE_BYTES = 120
 
@@ -27,7 +28,12 @@ _NACK_FORMAT = 1
 _CONGESTION_FORMAT = 11
 _PLI_FORMAT = 1
 _LAYOUT = 0
-_FLAG_SOFTWARE_ENCODER = 1
+_FLAG_SOFTWARE_ENCODER, _FLAG_HARDWARE_FAILED = 1, 8
+_ENCODER_FLAGS = {
+    EncoderState.HARDWARE: 0,
+    EncoderState.SOFTWARE: _FLAG_SOFTWARE_ENCODER,
+    EncoderState.FALLBACK: _FLAG_SOFTWARE_ENCODER | _FLAG_HARDWARE_FAILED,
+}
 _FILTER_SHIFT, _FILTER_MASK = 1, 3
 
 _HEADER = Struct("!BBH")
@@ -74,7 +80,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     sequence: int
     sent_ns: int
     state: int  # daemon.states.SourceState; a newer peer may know more of them
-    software_encoder: bool
+    encoder_state: EncoderState
     frame_id: int  # of the newest new image
     image_capture_ns: int  # ... and when it was captured
     frame_ns: int  # when the newest frame was captured, new or repeated
@@ -242,7 +248,13 @@ def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -
 def _source_flags(status: SourceStatus) -> int:
     if not 0 <= status.filter_state <= _FILTER_MASK:
         raise PacketError(f"filter state {status.filter_state}")
-    return (_FLAG_SOFTWARE_ENCODER if status.software_encoder else 0) | status.filter_state << _FILTER_SHIFT
+    return _ENCODER_FLAGS[status.encoder_state] | status.filter_state << _FILTER_SHIFT
+
+
+def _encoder_state(flags: int) -> EncoderState:
+    if not flags & _FLAG_SOFTWARE_ENCODER:
+        return EncoderState.HARDWARE
+    return EncoderState.FALLBACK if flags & _FLAG_HARDWARE_FAILED else EncoderState.SOFTWARE
 
 
 def _nack_items(sequence_numbers: tuple[int, ...]) -> bytes:
@@ -346,7 +358,7 @@ def _parse_source_status(data: bytes) -> SourceStatus:
         sequence,
         sent_ns,
         state,
-        bool(flags & _FLAG_SOFTWARE_ENCODER),
+        _encoder_state(flags),
         frame_id,
         image_capture_ns,
         frame_ns,

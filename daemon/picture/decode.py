@@ -24,6 +24,8 @@ class Decoder:
         self._context.thread_type = "SLICE"
         self._context.thread_count = DECODER_THREADS
         self._context.flags |= Flags.low_delay
+        # Or else slice threads do not notice that a part of a picture is missing. What is mended is marked as corrupt.
+        self._context.options = {"enable_er": "1"}
 
     def decode(self, access_unit: bytes) -> Picture:
         """The picture, contiguous. Raises CodecError when the unit gives no intact picture."""

@@ -7,7 +7,7 @@ plausible the last picture looks.
 
 from daemon.link.rtcp import SourceStatus
 from daemon.picture.pulse import ImageInterval
-from daemon.states import FilterState, SourceState
+from daemon.states import EncoderState, FilterState, SourceState
 from hw.ports import CaptureTiming
 
 NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost ...
@@ -31,6 +31,7 @@ class SourceWatch:
         self._masked_cause = ""
         self._is_withheld = False
         self._filter_state = FilterState.OFF
+        self._encoder_state = EncoderState.SOFTWARE
         self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
         self._image_ns: int | None = None
@@ -95,6 +96,10 @@ class SourceWatch:
         """What the noise filter did to the newest image."""
         self._filter_state = state
 
+    def note_encoder(self, state: EncoderState) -> None:
+        """Who encodes from the next image on."""
+        self._encoder_state = state
+
     def note_encoded(self, capture_ns: int) -> int:
         """The image captured at `capture_ns` was encoded (perhaps again). Returns its frame_id.
 
@@ -113,7 +118,7 @@ class SourceWatch:
             sequence=self._sequence,
             sent_ns=now_ns,
             state=state,
-            software_encoder=True,
+            encoder_state=self._encoder_state,
             frame_id=self._frame_id,
             image_capture_ns=self._encoded_image_ns or 0,
             frame_ns=self._frame_ns or 0,

@@ -118,7 +118,7 @@ class PictureTruth:
         shown = self._shown
         if shown is None:
             return Truth(state, cause, 0, None, None, None)
-        cause = "; ".join(filter(None, (cause, self._filter_words())))
+        cause = "; ".join(filter(None, (cause, self._filter_words(), self._encoder_words())))
         offset_ns = self._link.clock_offset_ns if self._link else None
         if offset_ns is None:
             return Truth(state, cause, shown.frame_id, now_ns - shown.at_ns, None, None)
@@ -193,6 +193,9 @@ class PictureTruth:
             return ""
         known = {state.value: state.words for state in FilterState}
         return known.get(self._source.filter_state, FilterState.ON.words)
+
+    def _encoder_words(self) -> str:
+        return self._source.encoder_state.words if self._source is not None else ""
 
     def _is_shown(self, stream: int, frame_id: int) -> bool:
         shown = self._shown

@@ -40,6 +40,7 @@ class PictureSource:
         self.show = Show.MOVING
         self.last_new_ns = 0  # when the last new image was written
         self._path = path
+        self.pictures = pictures
         self._frames = [picture.tobytes() for picture in pictures]
         self._interval_s = 1 / rate_hz
         self._fd = -1
@@ -50,6 +51,7 @@ class PictureSource:
 
     def show_pictures(self, pictures: list[GrayPicture]) -> None:
         """From the next frame on; of the same size as before."""
+        self.pictures = pictures
         self._frames = [picture.tobytes() for picture in pictures]
 
     def close(self) -> None:

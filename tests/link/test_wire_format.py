@@ -15,7 +15,7 @@ from daemon.link.message_kinds import MessageKind
 from daemon.link.packetize import depacketize, packetize
 from daemon.link.reliable import ReliableMessages
 from daemon.link.rtp import FrameExtension, RtpPacket
-from daemon.states import SourceState
+from daemon.states import EncoderState, SourceState
 from hw.encoders.x264 import X264Encoder
 from hw.ports import EncoderSettings
 from tests.link.link_pair import LinkPair
@@ -58,7 +58,7 @@ def worked_example() -> dict[str, bytes]:
         sequence=9,
         sent_ns=1_525_000_000,
         state=SourceState.HELD,
-        software_encoder=True,
+        encoder_state=EncoderState.SOFTWARE,
         frame_id=7,
         image_capture_ns=1_500_000_000,
         frame_ns=1_516_666_667,

@@ -66,6 +66,16 @@ def test_what_gives_no_picture_is_an_error(unit: bytes) -> None:
         Decoder().decode(unit)
 
 
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.75, 0.9, 0.98])
+@pytest.mark.parametrize("index", [0, 2])
+def test_a_picture_of_which_a_part_is_missing_is_an_error(index: int, kept: float) -> None:
+    decoder = Decoder()
+    for unit in UNITS[:index]:
+        decoder.decode(unit)
+    with pytest.raises(CodecError):
+        decoder.decode(UNITS[index][: int(kept * len(UNITS[index]))])
+
+
 def test_after_an_error_a_new_decoder_goes_on_at_the_next_idr() -> None:
     with pytest.raises(CodecError):
         Decoder().decode(UNITS[2])

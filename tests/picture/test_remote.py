@@ -6,7 +6,7 @@ import pytest
 from daemon.link.rtcp import SourceStatus, ViewStatus
 from daemon.picture.remote import VIEW_SILENCE_LIMIT_NS, RemoteTruth
 from daemon.picture.truth import LINK_SILENCE_LIMIT_NS, NO_PICTURE_MS, NOT_KNOWN_MS
-from daemon.states import PictureState, SourceState
+from daemon.states import EncoderState, PictureState, SourceState
 
 MS = 1_000_000
 T0 = 50_000 * MS
@@ -25,7 +25,7 @@ SOURCE = SourceStatus(
     sequence=1,
     sent_ns=T0,
     state=SourceState.LIVE,
-    software_encoder=True,
+    encoder_state=EncoderState.SOFTWARE,
     frame_id=12,
     image_capture_ns=T0,
     frame_ns=T0,

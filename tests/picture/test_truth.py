@@ -20,7 +20,7 @@ from daemon.picture.truth import (
     is_newer,
     view_status,
 )
-from daemon.states import PictureState, SourceState
+from daemon.states import EncoderState, PictureState, SourceState
 
 MS = 1_000_000
 T0 = 1_000_000 * MS
@@ -40,7 +40,7 @@ def source(
         sequence=sequence,
         sent_ns=now_ns + OFFSET_NS,
         state=state,
-        software_encoder=True,
+        encoder_state=EncoderState.SOFTWARE,
         frame_id=frame_id,
         image_capture_ns=now_ns + OFFSET_NS - PATH_NS if captured else 0,
         frame_ns=now_ns + OFFSET_NS,
@@ -371,6 +371,13 @@ def test_a_filter_is_told_beside_the_picture(state: SourceState, told: int, word
     assert pictures.assess(T0 + 20 * MS).state == (
         PictureState.LIVE if state == SourceState.LIVE else PictureState.HELD
     )
+
+
+@pytest.mark.parametrize("state", EncoderState)
+def test_a_hardware_encoder_that_failed_is_told_and_software_alone_is_not(state: EncoderState) -> None:
+    pictures = running()
+    pictures.note_source(msgspec.structs.replace(source(T0, sequence=2), encoder_state=state), STREAM, T0 + MS)
+    assert pictures.assess(T0 + MS).cause == ("SOFTWARE ENCODER" if state is EncoderState.FALLBACK else "")
 
 
 def test_a_filter_is_told_with_what_is_wrong_as_well() -> None:
