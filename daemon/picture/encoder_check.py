@@ -12,6 +12,7 @@ from daemon.errors import CodecError
 from daemon.picture.decode import Decoder
 from daemon.picture.integrity import doubt_about
 from daemon.queues import BoundedQueue
+from hw.ports import luma_of
 
 UNITS_WAITING = 4  # more, and the check has fallen behind: it goes on with the next IDR
 WAIT_S = 0.1
@@ -52,7 +53,7 @@ class EncoderCheck:
             return
         self.checked += 1
         try:
-            doubt = doubt_about(self._decoder.decode(access_unit), access_unit)
+            doubt = doubt_about(luma_of(self._decoder.decode(access_unit)), access_unit)
         except CodecError as error:
             doubt = str(error)
         if doubt:

@@ -16,10 +16,11 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from hw.encoders.access_unit import read_access_unit
+from hw.encoders.pixels import FULL_RANGE
 from hw.encoders.table import Accelerator
-from hw.encoders.x264 import FULL_RANGE, NEVER, RATE_BUFFER_IMAGES
+from hw.encoders.x264 import NEVER, RATE_BUFFER_IMAGES
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture, Picture, luma_of
 
 NEUTRAL_CHROMA = 128
 PIXEL_FORMAT = "nv12"
@@ -31,6 +32,8 @@ def unfit(settings: EncoderSettings) -> str:
     """Why no hardware encoder is for these settings; empty: they may be."""
     if settings.lossless or settings.crf is not None:
         return "exact pictures and constant quality are libx264's"
+    if settings.colour is not None:
+        return "colour pictures are libx264's"
     if settings.width % 2 or settings.height % 2:
         return f"a picture of {settings.width}x{settings.height} has an odd size"
     return ""
@@ -82,12 +85,12 @@ class AcceleratedEncoder:
         self._parameter_sets = b""
         self._next_pts = 0
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
         """`finer` is left out: no driver takes it alike."""
         context = self._context
         if context is None:
             raise DeviceError(f"{self.name} is not open")
-        frame = _nv12(picture)
+        frame = _nv12(luma_of(picture))
         frame.pts, frame.time_base, frame.color_range = self._next_pts, context.time_base, FULL_RANGE
         frame.pict_type = PictureType.I if force_idr else PictureType.NONE
         self._next_pts += 1

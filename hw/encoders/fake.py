@@ -15,7 +15,7 @@ import numpy as np
 
 from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import BlockMask, EncodedPicture, EncoderSettings, Picture, luma_of
 
 STALL_S = 0.5
 SLOW_S = 0.06
@@ -65,7 +65,7 @@ class FaultyEncoder:
         self._fault = None
         self._inner.open(settings)
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
         self._fault = self._next_fault() or self._fault
         match self._fault:
             case EncoderFault.RAISES:
@@ -79,7 +79,7 @@ class FaultyEncoder:
             case EncoderFault.SLOW:
                 self._never.wait(SLOW_S)
             case EncoderFault.ANOTHER_PICTURE:
-                picture = 255 - picture
+                picture = 255 - luma_of(picture)
             case EncoderFault.STALE if self._before.data:
                 return self._before
         encoded = self._inner.encode(picture, force_idr=force_idr, finer=finer)

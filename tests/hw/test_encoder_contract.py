@@ -14,11 +14,12 @@ from daemon.picture.decode import Decoder
 from hw.encoders.accelerated import AcceleratedEncoder, unfit
 from hw.encoders.access_unit import read_access_unit
 from hw.encoders.fake import FaultyEncoder
+from hw.encoders.pixels import FULL_RANGE
 from hw.encoders.table import ACCELERATORS, Accelerator
 from hw.encoders.watched import WatchedEncoder
-from hw.encoders.x264 import FULL_RANGE, X264Encoder
+from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
-from hw.ports import Encoder, EncoderSettings, GrayPicture
+from hw.ports import ChromaSampling, ColourCoding, ColourMatrix, Encoder, EncoderSettings, GrayPicture
 
 WIDTH, HEIGHT = 320, 240
 SETTINGS = EncoderSettings(WIDTH, HEIGHT, 30.0, 3_000_000, "superfast")
@@ -127,3 +128,5 @@ def test_what_hardware_is_not_for() -> None:
     assert "odd" in unfit(EncoderSettings(321, 240, 30.0, 3_000_000, "superfast"))
     assert unfit(EncoderSettings(320, 240, 30.0, 3_000_000, "superfast", lossless=True))
     assert unfit(EncoderSettings(320, 240, 30.0, 3_000_000, "superfast", crf=20))
+    colour = ColourCoding(ChromaSampling.HALF, ColourMatrix.BT709)
+    assert unfit(EncoderSettings(320, 240, 30.0, 3_000_000, "superfast", colour=colour))

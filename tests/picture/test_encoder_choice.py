@@ -14,7 +14,7 @@ from hw.encoders.fake import EncoderFault, FaultyEncoder
 from hw.encoders.watched import SLOW_IMAGES, WatchedEncoder
 from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture, Picture
 from tests.picture.test_quarantine import RETRY_NS, Memory
 
 SETTINGS = EncoderSettings(320, 240, 30.0, 2_000_000, "superfast")
@@ -125,7 +125,7 @@ def test_a_driver_that_still_hangs_is_not_asked_again() -> None:
     hanging = threading.Event()
 
     class Hanging(FaultyEncoder):
-        def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+        def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
             hanging.wait(DEADLINE_S)
             return super().encode(picture, force_idr=force_idr, finer=finer)
 
