@@ -4,14 +4,12 @@ Each frame goes through `picture.chain`, which says new, held or withheld; `sour
 that is new goes into `images`, where the encode stage finds the newest.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from daemon.config import ColourChoice, FilterChoice
 from daemon.guarded import Guarded
-from daemon.log import RepeatedProblem
 from daemon.picture.chain import Held, New, PictureChain, Withheld
 from daemon.picture.layout import LayoutBook
 from daemon.picture.mask import Boxes
@@ -19,13 +17,12 @@ from daemon.picture.safe_filter import SafeFilter
 from daemon.picture.source import SourceWatch
 from daemon.queues import LatestSlot
 from daemon.states import FilterState
-from hw.errors import DeviceError
-from hw.ports import CaptureDevice, Picture
-
-logger = logging.getLogger(__name__)
+from hw.errors import DeviceError, SourceChangedError
+from hw.ports import CaptureDevice, CaptureTiming, Picture
 
 READ_TIMEOUT_S = 0.1
 REOPEN_AFTER_S = 0.3
+REOPEN_CHANGED_AFTER_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +62,26 @@ class CaptureStage:
         self._report_event = report_event
         self._stopping = stopping
         self._withheld_reason: str | None = None
+        self._lost_problem: str | None = None
         self._filter: SafeFilter | None = None
         self._filter_state = FilterState.OFF
 
     def run(self) -> None:
-        problem = RepeatedProblem(logger)
         while not self._stopping.is_set():
+            wait_s = REOPEN_AFTER_S
             try:
                 timing = self._device.open()
                 with self._source as source:
                     source.note_open(timing)
-                self._report_event("capture opened", str(timing))
                 self._filter = SafeFilter() if self._filter_choice is FilterChoice.SAFE else None
-                self._read_frames(PictureChain(self._layouts, timing, self._filter, self._colour_choice))
+                chain = PictureChain(self._layouts, timing, self._filter, self._colour_choice)
+                self._read_frames(chain, timing)
             except DeviceError as error:
-                with self._source as source:
-                    source.note_lost(str(error))
-                problem.note(f"capture: {error}")
+                self._note_lost(error)
+                if isinstance(error, SourceChangedError):
+                    wait_s = REOPEN_CHANGED_AFTER_S
             self._device.close()
-            self._stopping.wait(REOPEN_AFTER_S)
+            self._stopping.wait(wait_s)
 
     def close(self) -> None:
         """From any thread: ends a blocked read."""
@@ -95,11 +93,15 @@ class CaptureStage:
         report = self._filter.report
         return {"filtered_share": report.filtered_share, "noise_levels": report.typical_sigma_levels}
 
-    def _read_frames(self, chain: PictureChain) -> None:
+    def _read_frames(self, chain: PictureChain, timing: CaptureTiming) -> None:
+        has_frames = False
         while not self._stopping.is_set():
             frame = self._device.read(READ_TIMEOUT_S)
             if frame is None:
                 continue
+            if not has_frames:
+                has_frames = True
+                self._note_delivering(timing)
             match chain.process(frame.pixels):
                 case New(picture, identity):
                     self._note_withheld(None)
@@ -114,6 +116,18 @@ class CaptureStage:
                     with self._source as source:
                         source.note_withheld(frame.capture_ns, reason)
                     self._note_withheld(reason)
+
+    def _note_lost(self, error: DeviceError) -> None:
+        """Each cause is told once until frames come again: a device without signal fails three times a second."""
+        with self._source as source:
+            source.note_lost(str(error))
+        if error.problem != self._lost_problem:
+            self._report_event("capture lost", str(error))
+        self._lost_problem = error.problem
+
+    def _note_delivering(self, timing: CaptureTiming) -> None:
+        self._lost_problem = None
+        self._report_event("capture delivers", str(timing))
 
     def _note_withheld(self, reason: str | None) -> None:
         before, self._withheld_reason = self._withheld_reason, reason

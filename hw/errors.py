@@ -27,3 +27,7 @@ class DeviceAddressError(CathlinkError):
 
 class DeviceError(CathlinkError):
     """A device that fails now and may work later: unplugged, busy, no signal. The owner closes and reopens it."""
+
+
+class SourceChangedError(DeviceError):
+    """The source sends another signal than the one that the device was opened for: open it again at once."""

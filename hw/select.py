@@ -28,7 +28,7 @@ HIGHEST_PORT = 65535
 
 SIGNAL_KEYS = frozenset({"matrix", "range", "interlaced"})
 CAPTURE_FORMS = {
-    "v4l2": AddressForm("v4l2:/dev/video0", SIGNAL_KEYS | {"format", "size", "rate"}, needs_rest=True),
+    "v4l2": AddressForm("v4l2:/dev/video0", SIGNAL_KEYS | {"format", "size", "rate", "edid"}, needs_rest=True),
     "file": AddressForm("file:clip.mkv", SIGNAL_KEYS | {"rate", "loop"}, needs_rest=True),
     "phantom": AddressForm(
         "phantom:1024x1024@15",
@@ -97,12 +97,15 @@ def hardware_encoder(name: str) -> "Callable[[], WatchedEncoder]":
 
 
 def _v4l2(address: DeviceAddress) -> CaptureDevice:
-    from hw.capture.v4l2 import V4l2Capture
+    from hw.capture.v4l2 import V4l2Capture, V4l2Wish
 
-    size = address.size("size") if address.option("size") else None
-    pixel_format = _pixel_format(address) if address.option("format") else None
-    rate_hz = _rate_hz(address, None)
-    return V4l2Capture(address.rest, size, rate_hz, pixel_format=pixel_format, signal=_signal(address))
+    wish = V4l2Wish(
+        size=address.size("size") if address.option("size") else None,
+        rate_hz=_rate_hz(address, None),
+        pixel_format=_pixel_format(address) if address.option("format") else None,
+        edid_path=address.option("edid"),
+    )
+    return V4l2Capture(address.rest, wish, signal=_signal(address))
 
 
 def _file(address: DeviceAddress) -> CaptureDevice:

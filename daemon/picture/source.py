@@ -61,8 +61,10 @@ class SourceWatch:
         return self._image_ns + min(int(HELD_AFTER_INTERVALS * interval_ns), HELD_LIMIT_NS)
 
     def note_open(self, timing: CaptureTiming) -> None:
+        """A capture that was lost stays so until a frame comes."""
         self._timing = timing
-        self._lost_cause = ""
+        if self._lost_cause:
+            self._lost_cause = f"no frame yet, the source sends {timing}"
         self._masked_cause = ""
         self._no_frame_limit_ns = max(NO_FRAME_LIMIT_NS, int(NO_FRAME_LIMIT_INTERVALS * 1e9 / timing.rate_hz))
 
@@ -75,7 +77,7 @@ class SourceWatch:
         """A frame was delivered; `is_new`: it shows another image than the one before."""
         self.frames += 1
         self._frame_ns = capture_ns
-        self._masked_cause = ""
+        self._lost_cause = self._masked_cause = ""
         if is_new:
             self.images += 1
             self._is_withheld = False
@@ -88,7 +90,7 @@ class SourceWatch:
         """A frame was delivered, and nothing of it may leave; `cause` is what both ends read."""
         self.frames += 1
         self._frame_ns = capture_ns
-        self._masked_cause = cause
+        self._lost_cause, self._masked_cause = "", cause
         self._is_withheld = True
         self._encoder_behind_ns = None  # what waits for the encoder is thrown away
 

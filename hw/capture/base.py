@@ -87,10 +87,10 @@ class ReadableWait:
         self._poll.register(self._wake_fd, select.POLLIN)
         self._fd = -1
 
-    def watch(self, fd: int) -> None:
-        """From now on it is about `fd`."""
+    def watch(self, fd: int, *, also_urgent: bool = False) -> None:
+        """From now on it is about `fd`; `also_urgent`: and about what comes out of band (POLLPRI)."""
         self._fd = fd
-        self._poll.register(fd, select.POLLIN)
+        self._poll.register(fd, select.POLLIN | (select.POLLPRI if also_urgent else 0))
 
     def forget(self) -> None:
         """Before the descriptor is closed. A `wake` of before is forgotten, too."""
@@ -102,8 +102,12 @@ class ReadableWait:
 
     def wait(self, timeout_s: float) -> bool:
         """True when there is something to read, which may be the end of the file or an error."""
-        ready = [fd for fd, _ in self._poll.poll(max(0.0, timeout_s) * 1000)]
-        return self._fd in ready and self._wake_fd not in ready
+        return self.events(timeout_s) != 0
+
+    def events(self, timeout_s: float) -> int:
+        """What poll(2) tells of the descriptor; 0 when nothing came in time, or `wake` did."""
+        ready = dict(self._poll.poll(max(0.0, timeout_s) * 1000))
+        return 0 if self._wake_fd in ready else ready.get(self._fd, 0)
 
     def wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)

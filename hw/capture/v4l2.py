@@ -1,158 +1,162 @@
-"""`v4l2:` a camera or capture card of Linux (Video4Linux2), through FFmpeg's input device.
+"""`v4l2:` a camera or capture card of Linux (Video4Linux2), by the kernel's own interface.
 
-Waiting is done here, on the device's own file descriptor: FFmpeg would wait in an ioctl that nobody can end when the
-signal stops. It is asked for a packet only when the driver has a frame ready.
+`v4l2_device` asks and sets, `v4l2_stream` moves frames, `v4l2_watch` notices that the signal has gone or changed. All
+that ends a reading is a DeviceError in the words that both ends show beside CAPTURE LOST.
 """
 
 import errno
-import os
-import stat
-import time
-from contextlib import suppress
+from dataclasses import dataclass
+from select import POLLERR, POLLHUP, POLLPRI
 
-import av
-import av.error
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-
-from hw.capture.base import CaptureSource, ReadableWait
-from hw.capture.decoded import FFMPEG_NAMES, FrameCopier, timing_of
-from hw.capture.pacing import MONOTONIC_CLOCK, SECOND_NS, Clock
-from hw.capture.ring import FrameRing
+from hw.address import LARGEST_SIDE, SMALLEST_SIDE
+from hw.capture import v4l2_abi as abi
+from hw.capture.base import CaptureSource
+from hw.capture.edid import load_edid
+from hw.capture.pacing import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MONOTONIC_CLOCK, SECOND_NS, Clock
 from hw.capture.signal import AS_THE_DEVICE_SAYS, Signal
-from hw.errors import DeviceError
+from hw.capture.v4l2_device import FrameFormat, UnusableDeviceError, V4l2Device
+from hw.capture.v4l2_kernel import Kernel, LinuxKernel
+from hw.capture.v4l2_stream import INTERLACED_FIELDS, StreamCounts, V4l2Stream
+from hw.capture.v4l2_timing import SourceTimings, device_trouble
+from hw.capture.v4l2_watch import SignalWatch, adopt_signal
 from hw.ports import CapturedFrame, CaptureTiming, PixelFormat
 
-OPEN_DESCRIPTORS = "/proc/self/fd"
 DEFAULT_RATE_HZ = 30.0  # of a driver that does not say
 
-CAUSES = {
-    errno.ENOENT: ("is not there", "plug the device in, or correct the path"),
-    errno.ENXIO: ("is not there", "plug the device in, or correct the path"),
-    errno.ENODEV: ("is gone", "plug the device in again"),
-    errno.EACCES: ("may not be opened", "let cathlink's user into the group 'video'"),
-    errno.EPERM: ("may not be opened", "let cathlink's user into the group 'video'"),
-    errno.EBUSY: ("is in use", "end the other program that captures from it"),
-    errno.ENOTTY: ("is not a capture device", "give one such as /dev/video0"),
-    errno.EISDIR: ("is not a capture device", "give one such as /dev/video0"),
-    errno.ENOLINK: ("has no signal", "check the cable and the source"),
-    errno.ENODATA: ("has no signal", "check the cable and the source"),
-    errno.EINVAL: ("does not take these settings", "leave out size and rate, or give others"),
-}
+
+@dataclass(frozen=True, slots=True)
+class V4l2Wish:
+    """What an engineer asks for; None: as the device has it.
+
+    Size and rate are for devices without native timings: a receiver takes what the source sends.
+    """
+
+    size: tuple[int, int] | None = None
+    rate_hz: float | None = None
+    pixel_format: PixelFormat | None = None
+    edid_path: str | None = None
+
+
+AS_THE_DEVICE_HAS = V4l2Wish()
 
 
 class V4l2Capture(CaptureSource):
-    """The device at `path`, at its own size and rate or near those given, as the driver can.
-
-    `capture_ns` is when the frame was fetched from the driver, which had it ready. A frame that is damaged is left out;
-    frames that the driver lost show as a gap in the sequence numbers.
-    """
+    """The device at `path`. A damaged frame is left out; lost ones show as a gap in the sequence numbers."""
 
     def __init__(
         self,
         path: str,
-        size: tuple[int, int] | None,
-        rate_hz: float | None,
+        wish: V4l2Wish = AS_THE_DEVICE_HAS,
         *,
-        pixel_format: PixelFormat | None = None,
         signal: Signal = AS_THE_DEVICE_SAYS,
         clock: Clock = MONOTONIC_CLOCK,
+        kernel: Kernel | None = None,
     ) -> None:
         super().__init__()
         self._path = path
-        self._clock = clock
-        self._options = {"fflags": "nobuffer"}  # packets that were read to probe are dropped, not queued as delay
-        if size is not None:
-            self._options["video_size"] = f"{size[0]}x{size[1]}"
-        if rate_hz is not None:
-            self._options["framerate"] = f"{rate_hz:g}"
-        if pixel_format is not None:
-            self._options["input_format"] = FFMPEG_NAMES[pixel_format]
+        self._wish = wish
         self._signal = signal
-        self._readable = ReadableWait()
-        self._session: _Session | None = None
+        self._clock = clock
+        self._kernel = kernel or LinuxKernel()
+        self._device: V4l2Device | None = None
+        self._stream: V4l2Stream | None = None
+        self._watch: SignalWatch | None = None
+
+    @property
+    def counts(self) -> StreamCounts:
+        """Since the device was opened."""
+        return self._stream.counts if self._stream else StreamCounts()
 
     def _open(self) -> CaptureTiming:
         try:
-            self._session = _Session(av.open(self._path, format="v4l2", options=self._options))
-            self._readable.watch(_descriptor_of(self._path))
-        except (av.error.FFmpegError, OSError) as error:
-            raise self._device_error(error) from error
-        return self._signal.over(self._session.timing)
+            device = self._device = V4l2Device(self._kernel, self._path)
+            if self._wish.edid_path:
+                device.set_edid(load_edid(self._wish.edid_path))
+            has_events = device.subscribe_source_change()
+            timings = adopt_signal(device)
+            timing = self._start(device, timings)
+        except OSError as error:
+            raise device_trouble(self._path, error) from error
+        self._watch = SignalWatch(
+            device, timings, _interval_ns(timing.rate_hz), self._clock.now_ns(), has_events=has_events
+        )
+        return self._signal.over(timing)
+
+    def _start(self, device: V4l2Device, timings: SourceTimings | None) -> CaptureTiming:
+        number = device.choose_format(self._wish.pixel_format)
+        if timings is None:
+            size, field = self._wish.size, abi.FIELD_ANY
+        else:
+            size = timings.width, timings.height
+            field = abi.FIELD_INTERLACED if timings.is_interlaced else abi.FIELD_NONE
+        frame_format = device.set_format(number, size, field)
+        said_hz = timings.rate_hz if timings else device.set_rate(self._wish.rate_hz)
+        rate_hz = min(max(said_hz or self._wish.rate_hz or DEFAULT_RATE_HZ, LOWEST_RATE_HZ), HIGHEST_RATE_HZ)
+        self._stream = V4l2Stream(device, self._kernel, frame_format, self._clock, _interval_ns(rate_hz))
+        if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (frame_format.width, self._stream.height)):
+            raise UnusableDeviceError(f"its frames are {frame_format.width}x{self._stream.height}")
+        self._stream.start()
+        return _timing(frame_format, self._stream.height, rate_hz)
 
     def _read(self, timeout_s: float) -> CapturedFrame | None:
-        assert self._session is not None
-        deadline_ns = time.monotonic_ns() + int(timeout_s * SECOND_NS)
+        try:
+            return self._wait_for_frame(self._clock.now_ns() + int(timeout_s * SECOND_NS))
+        except OSError as error:
+            raise device_trouble(self._path, error) from error
+
+    def _wait_for_frame(self, deadline_ns: int) -> CapturedFrame | None:
+        assert self._stream is not None
+        assert self._watch is not None
         while not self._closing.is_set():
-            if not self._readable.wait((deadline_ns - time.monotonic_ns()) / SECOND_NS):
-                return None
-            try:
-                frame = self._session.fetch(self._clock)
-            except (av.error.FFmpegError, StopIteration) as error:
-                raise self._device_error(error) from error
+            now_ns = self._clock.now_ns()
+            self._watch.note_listening(now_ns)
+            self._watch.check(now_ns)
+            until_ns = min(deadline_ns, self._watch.due_ns())
+            events = self._stream.wait(max(0, until_ns - now_ns) / SECOND_NS)
+            if events & POLLPRI:
+                self._watch.note_event()
+            frame = self._newest() if events else None
+            self._watch.note_waited(self._clock.now_ns(), brought_frame=frame is not None)
             if frame is not None:
                 return frame
+            if events & (POLLERR | POLLHUP):
+                self._watch.explain()
+            if self._clock.now_ns() >= deadline_ns:
+                return None
         return None
 
+    def _newest(self) -> CapturedFrame | None:
+        assert self._stream is not None
+        assert self._watch is not None
+        try:
+            return self._stream.newest()
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EPIPE, errno.EINVAL):  # which often means that the signal has gone
+                self._watch.explain()
+            raise
+
     def _release(self) -> None:
-        self._readable.forget()
-        if self._session is not None:
-            self._session.container.close()
-            self._session = None
+        if self._stream is not None:
+            self._stream.stop()
+        if self._device is not None:
+            self._device.close()
+        self._stream = self._device = self._watch = None
 
     def _wake(self) -> None:
-        self._readable.wake()
-
-    def _device_error(self, error: Exception) -> DeviceError:
-        number = error.errno if isinstance(error, OSError) else None
-        problem, remedy = CAUSES.get(number or 0, (f"fails ({error})", ""))
-        return DeviceError(f"capture device {self._path!r} {problem}", remedy)
+        self._kernel.wake()
 
 
-class _Session:
-    """One opening of the device."""
-
-    def __init__(self, container: InputContainer) -> None:
-        self.container = container
-        stream = container.streams.video[0]
-        rate_hz = float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE_HZ)
-        self.timing = timing_of(stream.codec_context, rate_hz)
-        self._stream = stream
-        self._ring = FrameRing(self.timing.width, self.timing.height, self.timing.pixel_format)
-        self._copier = FrameCopier(self.timing)
-        self._last_stamp_s: float | None = None
-        self._last_sequence = -1
-
-    def fetch(self, clock: Clock) -> CapturedFrame | None:
-        """The frame that the driver has ready; None when there is none after all, or a damaged one."""
-        try:
-            packet = next(self.container.demux(self._stream))  # anew each time: an error ends the iterator
-            fetched_ns = clock.now_ns()
-            frames = packet.decode()
-        except (av.error.BlockingIOError, av.error.InvalidDataError):
-            return None
-        if not frames:
-            return None
-        self._copier.copy(frames[0], self._ring.slot)
-        self._count(frames[0])
-        return CapturedFrame(self._ring.commit(), fetched_ns, self._last_sequence)
-
-    def _count(self, frame: VideoFrame) -> None:
-        """The driver's time stamps tell of frames that it lost."""
-        stamp_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-        steps = 1
-        if stamp_s is not None and self._last_stamp_s is not None:
-            steps = max(1, round((stamp_s - self._last_stamp_s) * self.timing.rate_hz))
-        self._last_stamp_s = stamp_s
-        self._last_sequence += steps
+def _interval_ns(rate_hz: float) -> int:
+    return round(SECOND_NS / rate_hz)
 
 
-def _descriptor_of(path: str) -> int:
-    """The file descriptor that FFmpeg opened for the device at `path`, which it does not tell. Raises OSError."""
-    device = os.stat(path).st_rdev
-    for fd in sorted(map(int, os.listdir(OPEN_DESCRIPTORS)), reverse=True):
-        with suppress(OSError):  # the descriptor of the listing itself is closed by now
-            status = os.fstat(fd)
-            if stat.S_ISCHR(status.st_mode) and status.st_rdev == device:
-                return fd
-    raise OSError(errno.EBADF, f"no open descriptor of {path}")
+def _timing(frame_format: FrameFormat, height: int, rate_hz: float) -> CaptureTiming:
+    return CaptureTiming(
+        frame_format.width,
+        height,
+        rate_hz,
+        frame_format.pixel_format,
+        frame_format.colour.matrix(),
+        frame_format.colour.value_range(frame_format.pixel_format),
+        is_interlaced=frame_format.field in INTERLACED_FIELDS,
+    )

@@ -14,6 +14,9 @@ from hw.capture.pacing import SECOND_NS, Clock, MonotonicClock
 from hw.capture.phantom import PhantomCapture
 from hw.capture.phantom_beam import BeamSchedule
 from hw.capture.raw import RawCapture
+from hw.capture.v4l2 import V4l2Capture
+from hw.capture.v4l2_fake import FakeCard, FakeKernel
+from hw.capture.v4l2_timing import SourceTimings
 from hw.errors import DeviceError
 from hw.fake import FakeCapture, ManualClock, deliveries
 from hw.ports import CAPTURE_FRAMES_KEPT, CaptureDevice, CapturedFrame, CaptureTiming, PixelFormat
@@ -35,7 +38,7 @@ class Source:
     is_live: bool = False  # comes when it comes, without pacing
 
 
-@pytest.fixture(params=["fake", "clip", "dicom", "raw file", "fifo", "phantom", "phantom held"])
+@pytest.fixture(params=["fake", "clip", "dicom", "raw file", "fifo", "v4l2", "phantom", "phantom held"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     pictures = request.getfixturevalue("make_pictures")(200, WIDTH, HEIGHT)
     match request.param:
@@ -74,6 +77,13 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
                 True,
             )
             os.close(writer)
+        case "v4l2":
+
+            def make_card(clock: Clock, rate_hz: float) -> CaptureDevice:
+                card = FakeCard(SourceTimings(WIDTH, HEIGHT, rate_hz, is_interlaced=False), has_timings=False)
+                return V4l2Capture("/dev/video0", clock=clock, kernel=FakeKernel(card, clock))
+
+            yield Source(make_card, is_live=True)
         case _:
             images_hz = RATE_HZ / 3 if request.param == "phantom held" else RATE_HZ
 
@@ -154,7 +164,7 @@ def test_a_late_reader_gets_the_newest_frame_and_no_burst(
     device: CaptureDevice, source: Source, clock: ManualClock
 ) -> None:
     if source.is_live:
-        pytest.skip("what is in a pipe stays there")
+        pytest.skip("what is in a pipe stays there, and a card loses what nobody fetches")
     device.open()
     first = read(device, source, clock)
     clock.advance(10.5 / RATE_HZ)

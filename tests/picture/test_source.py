@@ -111,7 +111,8 @@ def test_a_lost_device_is_told_at_once_with_its_cause_until_frames_come_again() 
     status = watch.assess(now_ns)
     assert (status.state, status.cause) == (SourceState.CAPTURE_LOST, "no signal")
     watch.note_open(timing())
-    assert watch.assess(now_ns).state == SourceState.CAPTURE_LOST  # open, but no frame yet
+    status = watch.assess(now_ns)
+    assert (status.state, status.cause) == (SourceState.CAPTURE_LOST, f"no frame yet, the source sends {timing()}")
     watch.note_frame(now_ns + FRAME_NS, is_new=True)
     watch.note_encoded(now_ns + FRAME_NS)
     assert watch.assess(now_ns + FRAME_NS).state == SourceState.LIVE
@@ -136,7 +137,10 @@ def test_a_source_may_be_masked_from_the_first_frame_on() -> None:
     watch.note_lost("no signal")
     assert watch.assess(T0).state == SourceState.CAPTURE_LOST
     watch.note_open(timing())
-    assert watch.assess(T0).state == SourceState.STARTING
+    assert watch.assess(T0).state == SourceState.CAPTURE_LOST
+    watch.note_frame(T0, is_new=True)
+    watch.note_encoded(T0)
+    assert watch.assess(T0).state == SourceState.LIVE
 
 
 def test_an_encoder_that_hangs_is_told_to_the_nanosecond() -> None:
