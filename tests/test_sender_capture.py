@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from daemon.config import FilterChoice
+from daemon.config import ColourChoice, FilterChoice
 from daemon.guarded import Guarded
 from daemon.picture.layout import ANY_SIZE, Layout, LayoutBook
 from daemon.picture.source import SourceWatch
@@ -117,6 +117,7 @@ class Run:
             V4l2Capture(PATH, clock=self.clock, kernel=self.kernel),
             PLACES,
             FilterChoice.OFF,
+            ColourChoice.NEVER,
             source=self.source,
             images=self.images,
             report_event=lambda what, cause: self.events.append((what, cause)),
