@@ -53,13 +53,14 @@ class PanelScreen:
 
 def _view(state: PictureState, latency_ms: int | None, call: PanelCall, text: str, *, has_problems: bool) -> PanelView:
     latency = f" {latency_ms} ms" if latency_ms is not None and state is PictureState.LIVE else ""
-    fault = Lamp.ON
+    is_alarm = state is PictureState.HELD_WITH_XRAY
+    fault = Lamp.FAST if is_alarm else Lamp.ON
     if state in (*_GOOD, PictureState.DEGRADED):
         fault = Lamp.SLOW if has_problems else Lamp.OFF
     return PanelView(
         picture=Lamp.ON if state in _GOOD else Lamp.SLOW if state is PictureState.DEGRADED else Lamp.OFF,
         fault=fault,
         call=call.lamp,
-        beeper=Beeper.CALL if call is PanelCall.RINGING else Beeper.OFF,
+        beeper=Beeper.ALARM if is_alarm else Beeper.CALL if call is PanelCall.RINGING else Beeper.OFF,
         lines=(f"{state.words}{latency}", text),
     )

@@ -12,7 +12,7 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.guarded import Guarded
 from daemon.hardware_encoder import encoder_words, hardware_offer
-from daemon.messages import EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport
+from daemon.messages import EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport, XrayReport
 from daemon.picture.encoder_choice import EncoderChoice
 from daemon.picture.kernel import compiled_at_import
 from daemon.picture.layout import LayoutBook
@@ -73,7 +73,7 @@ class SenderVideo:
         self._stages = Stages(supervision.stopping, supervision.fail)
 
     def run(self) -> None:
-        self._supervision.listen(on_stop=self._capture.close)
+        self._supervision.listen(on_stop=self._capture.close, on_xray=self._note_xray)
         if compiled := compiled_at_import():
             self._report_event("kernels were compiled while the picture waited", ", ".join(compiled))
         self._stages.start("capture", self._capture.run)
@@ -102,6 +102,10 @@ class SenderVideo:
         if words != self._encoder_words:
             self._encoder_words = words
             self._report_event("encoder", words)
+
+    def _note_xray(self, report: XrayReport) -> None:
+        with self._source as source:
+            source.note_xray(report)
 
     # --- heartbeat: what the source does, told to the receiver ---
 

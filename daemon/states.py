@@ -11,10 +11,15 @@ class SourceState(IntEnum):
     CAPTURE_LOST = 3
     MASKED = 4
     STARTING = 5
+    HELD_WITH_XRAY = 6
 
 
 class PictureState(IntEnum):
-    """What the picture on the expert's screen is. Only LIVE and HELD are good."""
+    """What the picture on the expert's screen is. Only LIVE and HELD are good.
+
+    HELD_WITH_XRAY: X-ray is on, as its contact tells, and no new image comes: somebody is exposed for nothing, or works
+    from a still picture.
+    """
 
     LIVE = 1
     HELD = 2
@@ -23,10 +28,11 @@ class PictureState(IntEnum):
     LINK_STALLED = 5
     DECODER_STALLED = 6
     DEGRADED = 7
+    HELD_WITH_XRAY = 8
 
     @property
     def words(self) -> str:
-        return self.name.replace("_", " ")
+        return "HELD, X-RAY ON" if self is PictureState.HELD_WITH_XRAY else self.name.replace("_", " ")
 
 
 class EncoderState(IntEnum):

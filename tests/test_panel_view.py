@@ -61,3 +61,8 @@ def test_a_long_cause_is_shown_page_by_page_from_its_beginning() -> None:
     other = "the encoder does not answer"
     assert second_line(other, 4 * PAGE_NS + PAGE_NS // 2) == "the encoder does not"
     assert second_line(other, 5 * PAGE_NS + PAGE_NS // 2) == "answer"
+
+
+def test_xray_over_a_still_picture_beeps_also_while_somebody_calls() -> None:
+    alarm = view(PictureState.HELD_WITH_XRAY, "X-ray is on and the picture does not change", call=PanelCall.RINGING)
+    assert (alarm.lines[0], alarm.fault, alarm.beeper) == ("HELD, X-RAY ON", Lamp.FAST, Beeper.ALARM)

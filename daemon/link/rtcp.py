@@ -35,6 +35,7 @@ _ENCODER_FLAGS = {
     EncoderState.FALLBACK: _FLAG_SOFTWARE_ENCODER | _FLAG_HARDWARE_FAILED,
 }
 _FILTER_SHIFT, _FILTER_MASK = 1, 3
+_XRAY_SHIFT, _XRAY_MASK = 4, 3
 
 _HEADER = Struct("!BBH")
 _WORD = Struct("!I")
@@ -89,6 +90,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     height: int
     cause: str = ""  # at most MAX_CAUSE_BYTES are sent
     filter_state: int = 0  # daemon.states.FilterState; a newer peer may know more of them
+    xray: int = 0  # hw.serial.ports.XrayState
 
 
 class ViewStatus(msgspec.Struct, frozen=True):
@@ -248,7 +250,10 @@ def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -
 def _source_flags(status: SourceStatus) -> int:
     if not 0 <= status.filter_state <= _FILTER_MASK:
         raise PacketError(f"filter state {status.filter_state}")
-    return _ENCODER_FLAGS[status.encoder_state] | status.filter_state << _FILTER_SHIFT
+    if not 0 <= status.xray <= _XRAY_MASK:
+        raise PacketError(f"X-ray state {status.xray}")
+    encoder = _ENCODER_FLAGS[status.encoder_state]
+    return encoder | status.filter_state << _FILTER_SHIFT | status.xray << _XRAY_SHIFT
 
 
 def _encoder_state(flags: int) -> EncoderState:
@@ -367,6 +372,7 @@ def _parse_source_status(data: bytes) -> SourceStatus:
         height,
         _parse_cause(data[_SOURCE_STATUS.size :], cause_bytes),
         flags >> _FILTER_SHIFT & _FILTER_MASK,
+        flags >> _XRAY_SHIFT & _XRAY_MASK,
     )
 
 

@@ -35,6 +35,7 @@ from daemon.picture.truth import Truth, view_status
 from daemon.queues import BoundedQueue
 from daemon.states import PictureState, SourceState
 from daemon.worker import Supervision
+from hw.serial.ports import XrayState
 from provisioning.identity import Identity
 
 logger = logging.getLogger(__name__)
@@ -220,6 +221,7 @@ class _SenderLink(_Link):
             sequence=(last.status.sequence + 1) & 0xFFFF_FFFF,
             sent_ns=now_ns,
             state=SourceState.CAPTURE_LOST,
+            xray=min(last.status.xray, XrayState.UNKNOWN),
             cause="the sender's video process does not answer",
         )
         self._note_source(SourceReport(status))

@@ -6,15 +6,21 @@ plausible the last picture looks.
 """
 
 from daemon.link.rtcp import SourceStatus
+from daemon.messages import XrayReport
 from daemon.picture.pulse import ImageInterval
 from daemon.states import EncoderState, FilterState, SourceState
 from hw.ports import CaptureTiming
+from hw.serial.ports import XrayState
 
 NO_FRAME_LIMIT_NS = 150_000_000  # without a frame for this long the capture is lost ...
 NO_FRAME_LIMIT_INTERVALS = 2.5  # ... or for this many frame intervals of a slow source
 HELD_LIMIT_NS = 250_000_000  # without a new image for this long it is held, however slow the pulses are
 HELD_AFTER_INTERVALS = 1.5
 ENCODER_LIMIT_NS = 250_000_000
+XRAY_REPORT_LIMIT_NS = 1_500_000_000  # the supervisor tells X-ray's state several times a second
+XRAY_WITHOUT_IMAGE_LIMIT_NS = 1_000_000_000  # a run needs that long to show its first image ...
+XRAY_WITHOUT_IMAGE_INTERVALS = 2.5  # ... or slow pulses their next one
+XRAY_OFF_LIMIT_NS = 1_000_000_000  # as long do images of a run that has ended still come
 FRAME_ID_MASK = 0xFFFF_FFFF
 
 
@@ -32,6 +38,7 @@ class SourceWatch:
         self._is_withheld = False
         self._filter_state = FilterState.OFF
         self._encoder_state = EncoderState.SOFTWARE
+        self._xray: XrayReport | None = None
         self._no_frame_limit_ns = NO_FRAME_LIMIT_NS
         self._frame_ns: int | None = None
         self._image_ns: int | None = None
@@ -102,6 +109,10 @@ class SourceWatch:
         """Who encodes from the next image on."""
         self._encoder_state = state
 
+    def note_xray(self, report: XrayReport) -> None:
+        """What the supervisor says of X-ray, which it does as long as it is watched."""
+        self._xray = report
+
     def note_encoded(self, capture_ns: int) -> int:
         """The image captured at `capture_ns` was encoded (perhaps again). Returns its frame_id.
 
@@ -129,7 +140,14 @@ class SourceWatch:
             height=self._timing.height if self._timing else 0,
             cause=cause,
             filter_state=self._filter_state,
+            xray=self._xray_state(now_ns),
         )
+
+    def _xray_state(self, now_ns: int) -> XrayState:
+        if self._xray is None:
+            return XrayState.NOT_WATCHED
+        is_fresh = now_ns - self._xray.at_ns <= XRAY_REPORT_LIMIT_NS
+        return self._xray.state if is_fresh else XrayState.UNKNOWN
 
     def _state(self, now_ns: int) -> tuple[SourceState, str]:
         if self._lost_cause:
@@ -143,5 +161,31 @@ class SourceWatch:
         if self._encoder_behind_ns is not None and now_ns - self._encoder_behind_ns > ENCODER_LIMIT_NS:
             return SourceState.CAPTURE_LOST, "the encoder does not answer"
         if self._frame_ns != self._image_ns and now_ns > self.held_from_ns:
-            return SourceState.HELD, "X-ray off, last image held"
-        return SourceState.LIVE, ""
+            return self._held(now_ns)
+        return SourceState.LIVE, self._live_cause(now_ns)
+
+    def _held(self, now_ns: int) -> tuple[SourceState, str]:
+        xray = self._xray_state(now_ns)
+        if self._xray is None or self._image_ns is None or xray is not XrayState.ON:
+            return SourceState.HELD, _HELD_CAUSES[xray]
+        limit_ns = max(XRAY_WITHOUT_IMAGE_LIMIT_NS, XRAY_WITHOUT_IMAGE_INTERVALS * self._interval.interval_ns)
+        if now_ns - max(self._image_ns, self._xray.since_ns) > limit_ns:
+            return SourceState.HELD_WITH_XRAY, "X-ray is on and the picture does not change"
+        return SourceState.HELD, _HELD_CAUSES[xray]
+
+    def _live_cause(self, now_ns: int) -> str:
+        """Images come: are they being taken?"""
+        xray = self._xray_state(now_ns)
+        if xray is XrayState.UNKNOWN:
+            return "X-ray unknown: its contact is not heard"
+        if self._xray is not None and xray is XrayState.OFF and now_ns - self._xray.since_ns > XRAY_OFF_LIMIT_NS:
+            return "X-ray is off: these images are not being taken now"
+        return ""
+
+
+_HELD_CAUSES = {
+    XrayState.NOT_WATCHED: "no new image, last image held",
+    XrayState.UNKNOWN: "last image held, X-ray unknown: its contact is not heard",
+    XrayState.OFF: "X-ray off, last image held",
+    XrayState.ON: "last image held",
+}

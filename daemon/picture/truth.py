@@ -160,7 +160,7 @@ class PictureTruth:
             return PictureState.CAPTURE_LOST, "the sender does not tell its state"
         if self._source.state == SourceState.MASKED:
             return PictureState.MASKED, self._source.cause
-        if self._source.state in (SourceState.LIVE, SourceState.HELD):
+        if self._source.state in (SourceState.LIVE, SourceState.HELD, SourceState.HELD_WITH_XRAY):
             return None
         return PictureState.CAPTURE_LOST, self._source.cause
 
@@ -179,13 +179,15 @@ class PictureTruth:
         if self._shown is None or self._shown.stream != self._source_stream:
             return PictureState.LINK_STALLED, "waiting for the first image"
         on_screen_ns = now_ns - self._shown.at_ns
-        is_held = self._source.state == SourceState.HELD
+        is_held = self._source.state != SourceState.LIVE
         if not is_held and on_screen_ns > LIVE_AGE_LIMIT_NS:
             return PictureState.CAPTURE_LOST, "the source sends no new image and does not say that it holds one"
+        if self._source.state == SourceState.HELD_WITH_XRAY:
+            return PictureState.HELD_WITH_XRAY, self._source.cause
         for stream, frame_id, doubt in self._doubts:
             if (stream, frame_id) == (self._shown.stream, self._shown.frame_id):
                 return PictureState.DEGRADED, doubt
-        return (PictureState.HELD, self._source.cause) if is_held else (PictureState.LIVE, "")
+        return PictureState.HELD if is_held else PictureState.LIVE, self._source.cause
 
     def _filter_words(self) -> str:
         """A filter that is on is always told beside the picture; one that we do not know counts as on."""

@@ -24,7 +24,7 @@ from daemon.link.rtcp import (
 )
 from daemon.link.rtp import DatagramKind, PacketError, datagram_kind
 
-U8, U16, U32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF)
+U2, U8, U16, U32 = st.integers(0, 3), st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF)
 U64 = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
 CAUSES = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=30)
 MILLISECOND_NS = 1_000_000
@@ -46,7 +46,7 @@ MESSAGES = st.one_of(
     st.builds(PictureLoss, U32),
     nacks(),
     st.builds(CongestionFeedback, U32, st.lists(STREAMS, max_size=3).map(tuple)),
-    st.builds(SourceStatus, U32, U64, U8, st.booleans(), U32, U64, U64, U32, U16, U16, CAUSES, st.integers(0, 3)),
+    st.builds(SourceStatus, U32, U64, U8, st.booleans(), U32, U64, U64, U32, U16, U16, CAUSES, U2, U2),
     st.builds(ViewStatus, U32, U64, U8, U32, U32, U16, U16, CAUSES),
     st.builds(ClockQuestion, U32, U64),
     st.builds(ClockReply, U32, U64, U64, U64),

@@ -18,6 +18,7 @@ from daemon.link.rtp import FrameExtension, RtpPacket
 from daemon.states import EncoderState, SourceState
 from hw.encoders.x264 import X264Encoder
 from hw.ports import EncoderSettings
+from hw.serial.ports import XrayState
 from tests.link.link_pair import LinkPair
 from tests.link.path_model import MS
 
@@ -66,6 +67,7 @@ def worked_example() -> dict[str, bytes]:
         width=1024,
         height=768,
         cause="X-ray off",
+        xray=XrayState.OFF,
     )
     feedback = rtcp.CongestionFeedback(
         rtcp.ntp_middle_from_ns(2_000_000_000),

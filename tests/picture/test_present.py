@@ -162,7 +162,7 @@ def test_a_display_that_cannot_be_had_at_first_is_tried_again() -> None:
 def test_only_live_looks_good(state: PictureState) -> None:
     banner = banner_of(Truth(state, "why", 1, 60 * MS, 40 * MS, 2 * MS))
     assert (banner.tone is Tone.GOOD) is (state is PictureState.LIVE)
-    assert (banner.state, banner.cause) == (state.name.replace("_", " "), "why")
+    assert (banner.state, banner.cause) == (state.words, "why")
     assert (banner.age_ms, banner.latency_ms, banner.latency_bound_ms) == (60, 40, 2)
 
 

@@ -340,6 +340,23 @@ def test_a_doubtful_picture_is_degraded_whatever_the_source_does(state: SourceSt
     assert pictures.assess(T0 + PATH_NS + 1).state == PictureState.DEGRADED
 
 
+def test_xray_on_over_a_still_picture_is_told_whatever_else_is_wrong_with_the_picture() -> None:
+    pictures = running(state=SourceState.HELD_WITH_XRAY)
+    pictures.note_doubt(10, STREAM, "thin lines are lost")
+    truth = pictures.assess(T0 + 20 * MS)
+    assert (truth.state, truth.cause) == (PictureState.HELD_WITH_XRAY, "the source's word")
+    for beat in range(2, 40):  # it stays so, however old the picture becomes
+        keep(pictures, T0 + beat * 25 * MS, sequence=beat, state=SourceState.HELD_WITH_XRAY)
+    assert pictures.assess(T0 + 1000 * MS).state is PictureState.HELD_WITH_XRAY
+
+
+@pytest.mark.parametrize("state", [SourceState.LIVE, SourceState.HELD, SourceState.HELD_WITH_XRAY])
+def test_what_the_sender_says_beside_its_state_is_told(state: SourceState) -> None:
+    pictures = running(state=state)
+    pictures.note_source(msgspec.structs.replace(source(T0, sequence=2, state=state), cause="why"), STREAM, T0 + MS)
+    assert pictures.assess(T0 + 20 * MS).cause == "why"
+
+
 def test_a_doubtful_picture_that_is_old_is_told_as_old() -> None:
     pictures = running()
     pictures.note_doubt(11, STREAM, "thin lines are lost")

@@ -23,8 +23,6 @@ from hw.serial.simulators.switcher_box import SimulatedSwitcher
 from hw.serial.simulators.xray_box import SimulatedXrayBox
 from tests.serial.conftest import DEADLINE_S, PlugIn
 
-pytest_plugins = ["tests.serial.conftest"]
-
 
 class Box:
     """Serial devices that run, with all that they told."""
