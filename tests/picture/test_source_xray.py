@@ -153,5 +153,6 @@ def test_a_lost_capture_comes_before_what_the_contact_says() -> None:
     source.set_xray(XrayState.ON)
     source.pass_time(1000 * MS, moving=True)
     source.watch.note_lost("no signal")
-    assert source.pass_time(16 * MS, moving=False) == [SourceState.CAPTURE_LOST]
+    status = source.watch.assess(source.now_ns + 3000 * MS)
+    assert (status.state, status.cause) == (SourceState.CAPTURE_LOST, "no signal")
     assert source.watch.assess(source.now_ns).xray == XrayState.ON
