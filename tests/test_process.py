@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from daemon.picture.area import Area
 from daemon.picture.layout import Landmark, Layout, LayoutBook
 from daemon.picture.layout_file import save_layouts
 from daemon.picture.noise_curve import IMAGES_NEEDED
+from hw.planes import plane_pixels
 from hw.ports import GrayPicture
 from tests.conftest import write_gray_clip
 
@@ -170,3 +172,54 @@ def test_paths_that_cannot_be(clip: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "cannot be written" in refused(capsys, str(clip), str(clip.parent / "no" / "out.mkv"), *options)[1]
     assert refused(capsys, str(clip.parent / "no.mkv"), str(clip.parent / "out.mkv"), *options)[0] == 2
     assert len(read(clip)[0]) == IMAGES * REPEATS
+
+
+def write_bgr_clip(path: Path, images: list[GrayPicture], *, red_from: int) -> Path:
+    """Lossless; from image `red_from` on with a red bar."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=15)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        for n, image in enumerate(images):
+            pixels = np.stack([image, image, image, np.zeros_like(image)], axis=2)
+            if n >= red_from:
+                pixels[60:70, 40:80] = (30, 30, 200, 0)
+            frame = av.VideoFrame(WIDTH, HEIGHT, "bgr0")
+            frame.planes[0].update(np.ascontiguousarray(pixels))
+            frame.pts, frame.time_base = n, Fraction(1, 15)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("stage", ["masked", "decoded"])
+def test_a_clip_in_colour_stays_in_colour(tmp_path: Path, layout: Path, images: list[GrayPicture], stage: str) -> None:
+    clip = write_bgr_clip(tmp_path / "in.mkv", images, red_from=0)
+    code, out, _ = process(clip, "--stage", stage, "--layout", str(layout))
+    assert code == 0
+    with av.open(str(out)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.format.name, frame.color_range, frame.colorspace) == ("yuv444p", 2, 1)
+    planes = [plane_pixels(frame, number).astype(int) for number in range(3)]
+    kr, kb = 0.2126, 0.0722
+    luma = kr * 200 + (1 - kr) * 30
+    expected = luma, (30 - luma) / (2 - 2 * kb) + 128, (200 - luma) / (2 - 2 * kr) + 128
+    tolerance = 1 if stage == "masked" else 6
+    for plane, level in zip(planes, expected, strict=True):
+        assert np.abs(plane[62:68, 44:76] - level).max() <= tolerance
+    assert np.abs(planes[1][80:] - 128).max() <= tolerance
+    assert np.abs(planes[0][5:15, 62:118]).max() <= tolerance, "the name"
+
+
+def test_colour_that_comes_later_needs_a_word(
+    tmp_path: Path, images: list[GrayPicture], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_bgr_clip(tmp_path / "in.mkv", images, red_from=2)
+    code, problem = refused(capsys, str(clip), str(tmp_path / "out.mkv"), "--stage", "masked", "--layout", "none")
+    assert code == 1
+    assert "colour comes or goes after" in problem
+    assert "--colour always" in problem
+    for choice, pix_fmt in (("always", "yuv444p"), ("never", "gray")):
+        code, out, _ = process(clip, "--stage", "masked", "--layout", "none", "--colour", choice)
+        assert code == 0
+        with av.open(str(out)) as container:
+            assert {frame.format.name for frame in container.decode(video=0)} == {pix_fmt}

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from hw.capture.decoded import layout_of
 from hw.capture.file import FileCapture
 from hw.errors import DeviceAddressError, DeviceError
 from hw.fake import ManualClock
@@ -74,35 +75,55 @@ def test_a_clip_that_is_not_looped_ends(make_pictures: MakePictures, write_clip:
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "color_range", "levels"),
+    ("name", "color_range", "pixel_format", "value_range"),
     [
-        ("yuv420p", 1, {0: 0, 16: 0, 17: 1, 126: 128, 235: 255, 255: 255}),
-        ("yuv420p", 2, {0: 0, 1: 1, 16: 16, 128: 128, 254: 254, 255: 255}),
-        ("yuv444p", 2, {0: 0, 1: 1, 16: 16, 128: 128, 254: 254, 255: 255}),
+        ("gray", 2, PixelFormat.GRAY8, ValueRange.FULL),
+        ("gray16le", 2, PixelFormat.GRAY8, ValueRange.FULL),
+        ("yuv420p", 1, PixelFormat.NV12, ValueRange.LIMITED),
+        ("yuv420p", 2, PixelFormat.NV12, ValueRange.FULL),
+        ("yuv422p", 1, PixelFormat.YUYV422, ValueRange.LIMITED),
+        ("yuv444p", 2, PixelFormat.NV12, ValueRange.FULL),
+        ("yuv420p10le", 1, PixelFormat.NV12, ValueRange.LIMITED),
+        ("rgb24", 2, PixelFormat.BGRX, ValueRange.FULL),
     ],
 )
-def test_luma_becomes_full_range_grey(
-    tmp_path: Path, pixel_format: str, color_range: int, levels: dict[int, int]
+def test_other_layouts_come_as_the_one_next_to_them(
+    tmp_path: Path, name: str, color_range: int, pixel_format: PixelFormat, value_range: ValueRange
 ) -> None:
-    path = tmp_path / "colour.mkv"
+    """All levels of brightness in a column each, and no colour."""
+    path = tmp_path / ("colour.nut" if name == "rgb24" else "colour.mkv")
+    samples = np.tile(np.arange(256, dtype=np.uint16), (16, 1))
+    bits = next((bits for bits in (10, 16) if str(bits) in name), 8)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 256, 16, pixel_format
+        stream = container.add_stream("png" if name == "rgb24" else "ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 256, 16, name
         stream.codec_context.color_range = color_range
-        frame = av.VideoFrame(256, 16, pixel_format)
+        frame = av.VideoFrame(256, 16, name)
         frame.color_range = color_range
-        frame.planes[0].update(np.tile(np.arange(256, dtype=np.uint8), (16, 1)).tobytes())
-        for plane in frame.planes[1:]:
-            plane.update(np.full((plane.height, plane.line_size), 128, np.uint8).tobytes())
+        for number, plane in enumerate(frame.planes):
+            levels = np.full((plane.height, plane.width), 128) if number > 0 else samples
+            if name == "rgb24":
+                levels = samples.repeat(3, axis=1)
+            scale = {8: 1, 10: 4, 16: 257}[bits]
+            plane.update((levels * scale).astype(np.uint16 if bits > 8 else np.uint8).tobytes())
         frame.pts, frame.time_base = 0, Fraction(1, 10)
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     device = capture(path)
-    device.open()
+    timing = device.open()
+    assert (timing.pixel_format, timing.value_range) == (pixel_format, value_range)
     read = device.read(1.0)
     assert read is not None
-    assert {level: int(read.pixels[8, level]) for level in levels} == levels
+    pixels = read.pixels[:16].reshape(16, 256, pixel_format.pixel_bytes)
+    np.testing.assert_array_equal(pixels[..., 0], samples)
+    chroma = pixels[..., 1:] if pixel_format is PixelFormat.YUYV422 else read.pixels[16:]
+    if pixel_format in (PixelFormat.YUYV422, PixelFormat.NV12):
+        assert (chroma == 128).all()
     device.close()
+
+
+def test_every_layout_of_ffmpeg_has_one_here() -> None:
+    assert {layout_of(name) for name in av.video.format.names} <= set(PixelFormat)
 
 
 def test_any_name_of_a_file_will_do(make_pictures: MakePictures, write_clip: WriteClip) -> None:
