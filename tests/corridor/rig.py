@@ -19,7 +19,7 @@ from typing import Any
 from daemon.bench import free_udp_port
 from daemon.status import StatusClient
 from hw.errors import CathlinkError
-from hw.ports import GrayPicture
+from hw.ports import GrayPicture, PixelFormat
 from provisioning.lab import make_lab
 from tests.corridor.pictures import PictureSink, PictureSource, Show, noisy_pictures
 from tests.corridor.relay import Relay
@@ -145,26 +145,31 @@ class Rig:
         rate_hz: float = 30.0,
         pictures: list[GrayPicture] | None = None,
         through_stdio: bool = False,
+        pixel_format: PixelFormat = PixelFormat.GRAY8,
     ) -> None:
-        """`through_stdio`: the daemons have the pipes as standard input and output, and see no end of them."""
+        """`through_stdio`: the daemons have the pipes as standard input and output, and see no end of them.
+
+        `pixel_format`, of source and screen alike: gray8 or bgrx.
+        """
         pictures = pictures or noisy_pictures(256, 256)
-        height, width = pictures[0].shape
+        height, row_bytes = pictures[0].shape
+        width = row_bytes // pixel_format.pixel_bytes
         self.receiver_port = free_udp_port()
         self.lab = make_lab(folder, link_port=self.receiver_port)
         source_pipe, screen_pipe = folder / "source.pipe", folder / "screen.pipe"
         self.relay = Relay(self.receiver_port)
         self.source = PictureSource(source_pipe, pictures, rate_hz)
-        self.sink = PictureSink(screen_pipe, width, height)
+        self.sink = PictureSink(screen_pipe, row_bytes, height)
         stdin, stdout = subprocess.DEVNULL, None
         if through_stdio:
             stdin, stdout = os.open(source_pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(screen_pipe, os.O_WRONLY)
             os.set_blocking(stdin, True)
         source, screen = ("-", "-") if through_stdio else (source_pipe, screen_pipe)
-        self._receiver_settings = (f"display.device=raw:{screen}?format=gray8",)
+        self._receiver_settings = (f"display.device=raw:{screen}?format={pixel_format}",)
         self.receiver = WatchedDaemon(self.lab.receiver_config, *self._receiver_settings, stdout=stdout)
         self.sender = WatchedDaemon(
             self.lab.sender_config,
-            f"capture.device=raw:{source}?format=gray8&size={width}x{height}&rate={rate_hz:g}",
+            f"capture.device=raw:{source}?format={pixel_format}&size={width}x{height}&rate={rate_hz:g}",
             f"link.peer=127.0.0.1:{self.relay.port}",
             *sender_settings,
             stdin=stdin,
