@@ -14,7 +14,17 @@ from numba import types
 from numba.extending import register_jitable
 
 from daemon.picture.area import Area
-from daemon.picture.convert import BLACK_LIMITED, LUMA_WEIGHTS, ONE, WHITE_LIMITED, bgr_to_plane, bgrx_to_plane
+from daemon.picture.convert import (
+    BLACK_LIMITED,
+    LUMA_WEIGHTS,
+    ONE,
+    PLACE,
+    QUADS_IN,
+    TERMS,
+    WHITE_LIMITED,
+    weigh_bgr,
+    weigh_bgrx,
+)
 from daemon.picture.kernel import PICTURE_IN, kernel
 from hw.ports import (
     NO_CHROMA,
@@ -75,16 +85,11 @@ class ChromaConverter:
             case PixelFormat.NV12:
                 first_row = timing.height
                 return lambda frame, x, y, planes: _nv12_to_chroma(frame, first_row, x, y, limited, planes)
-        blue, red = (_terms(timing.matrix, of_red=of_red, limited=limited) for of_red in (False, True))
-
-        def from_rgb(frame: FrameBytes, x: int, y: int, planes: ChromaPlanes) -> None:
-            for terms, plane in zip((blue, red), planes, strict=True):
-                if timing.pixel_format is PixelFormat.BGRX:
-                    bgrx_to_plane(frame.view(np.uint32), x, y, *terms, plane)
-                else:
-                    bgr_to_plane(frame, x, y, *terms, plane)
-
-        return from_rgb
+        of_cb, of_cr = (_terms(timing.matrix, of_red=of_red, limited=limited) for of_red in (False, True))
+        terms = (*of_cb, *of_cr)
+        if timing.pixel_format is PixelFormat.BGRX:
+            return lambda frame, x, y, planes: _bgrx_to_chroma(frame.view(np.uint32), x, y, *terms, planes)
+        return lambda frame, x, y, planes: _bgr_to_chroma(frame, x, y, *terms, planes)
 
 
 def _terms(matrix: ColourMatrix, *, of_red: bool, limited: bool) -> tuple[int, int, int, int]:
@@ -106,10 +111,30 @@ def _widened(level: Any) -> Any:
 
 
 _PLANES = types.Array(types.uint8, 3, "C")
-_PLACE = (types.uint32, types.uint32)
 
 
-@kernel(PICTURE_IN, *_PLACE, types.uint32, types.boolean, _PLANES)
+@kernel(PICTURE_IN, *PLACE, *TERMS, *TERMS, _PLANES)
+def _bgr_to_chroma(
+    frame: FrameBytes, x: int, y: int, b: int, g: int, r: int, o: int, b2: int, g2: int, r2: int, o2: int, planes: Any
+) -> None:
+    """A row of both planes at a time: the frame, larger than most caches, is read once."""
+    for row in range(planes.shape[1]):
+        pixels = frame[y + row, 3 * x : 3 * (x + planes.shape[2])]
+        weigh_bgr(pixels, b, g, r, o, planes[0, row])
+        weigh_bgr(pixels, b2, g2, r2, o2, planes[1, row])
+
+
+@kernel(QUADS_IN, *PLACE, *TERMS, *TERMS, _PLANES)
+def _bgrx_to_chroma(
+    frame: Any, x: int, y: int, b: int, g: int, r: int, o: int, b2: int, g2: int, r2: int, o2: int, planes: Any
+) -> None:
+    for row in range(planes.shape[1]):
+        pixels = frame[y + row, x : x + planes.shape[2]]
+        weigh_bgrx(pixels, b, g, r, o, planes[0, row])
+        weigh_bgrx(pixels, b2, g2, r2, o2, planes[1, row])
+
+
+@kernel(PICTURE_IN, *PLACE, types.uint32, types.boolean, _PLANES)
 def _yuyv_to_chroma(frame: FrameBytes, x: int, y: int, last_row: int, widen: bool, planes: ChromaPlanes) -> None:
     """The mean of two rows, the second of which is not there below an odd height."""
     columns = planes.shape[2]
@@ -125,7 +150,7 @@ def _yuyv_to_chroma(frame: FrameBytes, x: int, y: int, last_row: int, widen: boo
             reds[i] = _widened(red) if widen else red
 
 
-@kernel(PICTURE_IN, types.uint32, *_PLACE, types.boolean, _PLANES)
+@kernel(PICTURE_IN, types.uint32, *PLACE, types.boolean, _PLANES)
 def _nv12_to_chroma(
     frame: npt.NDArray[np.uint8], first_row: int, x: int, y: int, widen: bool, planes: ChromaPlanes
 ) -> None:

@@ -56,9 +56,9 @@ def _conversion(timing: CaptureTiming) -> Conversion:
     terms = _terms(timing.matrix, limited=limited)
     match timing.pixel_format:
         case PixelFormat.BGR24:
-            return lambda frame, x, y, picture: bgr_to_plane(frame, x, y, *terms, picture)
+            return lambda frame, x, y, picture: _bgr_to_gray(frame, x, y, *terms, picture)
         case PixelFormat.BGRX:
-            return lambda frame, x, y, picture: bgrx_to_plane(frame.view(np.uint32), x, y, *terms, picture)
+            return lambda frame, x, y, picture: _bgrx_to_gray(frame.view(np.uint32), x, y, *terms, picture)
         case PixelFormat.YUYV422:
             return lambda frame, x, y, picture: _yuyv_to_gray(frame.view(np.uint16), x, y, limited, picture)
     return lambda frame, x, y, picture: _luma_to_gray(frame, x, y, limited, picture)
@@ -79,48 +79,56 @@ def _widened(level: Any) -> np.uint16:
     return np.uint16(np.uint16(limited * np.uint16(WIDEN_BYTE) + np.uint16(128)) >> np.uint16(8))
 
 
-_TERMS = (*[types.int16] * 3, types.int32)
-_PLACE = (types.uint64, types.uint64)
+TERMS = (*[types.int16] * 3, types.int32)
+PLACE = (types.uint64, types.uint64)
 _PAIRS_IN = types.Array(types.uint16, 2, "C", readonly=True)
-_QUADS_IN = types.Array(types.uint32, 2, "C", readonly=True)
+QUADS_IN = types.Array(types.uint32, 2, "C", readonly=True)
 
 
-@kernel(PICTURE_IN, *_PLACE, *_TERMS, PICTURE)
-def bgr_to_plane(
+@register_jitable(inline="always")  # type: ignore[untyped-decorator]
+def weigh_bgr(pixels: Any, blue: int, green: int, red: int, offset: int, levels: Any) -> None:
+    """A row of `levels` of a row of bytes."""
+    for i in range(levels.shape[0]):
+        total = np.int32(
+            np.int32(blue) * np.int32(pixels[3 * i])
+            + np.int32(green) * np.int32(pixels[3 * i + 1])
+            + np.int32(red) * np.int32(pixels[3 * i + 2])
+            + offset
+        )
+        levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
+
+
+@register_jitable(inline="always")  # type: ignore[untyped-decorator]
+def weigh_bgrx(pixels: Any, blue: int, green: int, red: int, offset: int, levels: Any) -> None:
+    """The same, of a row of pixels in one number each."""
+    byte = np.uint32(255)
+    for i in range(levels.shape[0]):
+        total = np.int32(
+            np.int32(blue) * np.int32(pixels[i] & byte)
+            + np.int32(green) * np.int32((pixels[i] >> np.uint32(8)) & byte)
+            + np.int32(red) * np.int32((pixels[i] >> np.uint32(16)) & byte)
+            + offset
+        )
+        levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
+
+
+@kernel(PICTURE_IN, *PLACE, *TERMS, PICTURE)
+def _bgr_to_gray(
     frame: FrameBytes, x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
     for row in range(out.shape[0]):
-        levels = out[row]
-        pixels = frame[y + row, 3 * x : 3 * (x + out.shape[1])]
-        for i in range(levels.shape[0]):
-            total = np.int32(
-                np.int32(blue) * np.int32(pixels[3 * i])
-                + np.int32(green) * np.int32(pixels[3 * i + 1])
-                + np.int32(red) * np.int32(pixels[3 * i + 2])
-                + offset
-            )
-            levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
+        weigh_bgr(frame[y + row, 3 * x : 3 * (x + out.shape[1])], blue, green, red, offset, out[row])
 
 
-@kernel(_QUADS_IN, *_PLACE, *_TERMS, PICTURE)
-def bgrx_to_plane(
+@kernel(QUADS_IN, *PLACE, *TERMS, PICTURE)
+def _bgrx_to_gray(
     frame: npt.NDArray[np.uint32], x: int, y: int, blue: int, green: int, red: int, offset: int, out: GrayPicture
 ) -> None:
-    byte = np.uint32(255)
     for row in range(out.shape[0]):
-        levels = out[row]
-        pixels = frame[y + row, x : x + out.shape[1]]
-        for i in range(levels.shape[0]):
-            total = np.int32(
-                np.int32(blue) * np.int32(pixels[i] & byte)
-                + np.int32(green) * np.int32((pixels[i] >> np.uint32(8)) & byte)
-                + np.int32(red) * np.int32((pixels[i] >> np.uint32(16)) & byte)
-                + offset
-            )
-            levels[i] = np.uint8(min(max(total >> np.int32(15), np.int32(0)), np.int32(255)))
+        weigh_bgrx(frame[y + row, x : x + out.shape[1]], blue, green, red, offset, out[row])
 
 
-@kernel(_PAIRS_IN, *_PLACE, types.boolean, PICTURE)
+@kernel(_PAIRS_IN, *PLACE, types.boolean, PICTURE)
 def _yuyv_to_gray(frame: npt.NDArray[np.uint16], x: int, y: int, widen: bool, out: GrayPicture) -> None:
     for row in range(out.shape[0]):
         levels = out[row]
@@ -133,7 +141,7 @@ def _yuyv_to_gray(frame: npt.NDArray[np.uint16], x: int, y: int, widen: bool, ou
                 levels[i] = pixels[i]  # its lower byte
 
 
-@kernel(PICTURE_IN, *_PLACE, types.boolean, PICTURE)
+@kernel(PICTURE_IN, *PLACE, types.boolean, PICTURE)
 def _luma_to_gray(frame: FrameBytes, x: int, y: int, widen: bool, out: GrayPicture) -> None:
     for row in range(out.shape[0]):
         levels = out[row]

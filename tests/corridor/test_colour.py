@@ -25,9 +25,7 @@ def frames(*, in_colour: bool) -> list[FrameBytes]:
     letters = np.random.default_rng(1).integers(0, 2, (6, 16), np.uint8) * 140
     made = []
     for picture in noisy_pictures(SIDE, SIDE):
-        WORDS.view(picture)[:] = (
-            np.random.default_rng(1).integers(0, 2, (6, 16), np.uint8).repeat(4, 0).repeat(4, 1) * 140
-        )
+        WORDS.view(picture)[:] = letters.repeat(4, axis=0).repeat(4, axis=1)
         pixels = picture[:, :, None].repeat(4, axis=2)
         for area in (NAME, ROADMAP)[: 2 if in_colour else 1]:
             pixels[area.y : area.bottom, area.x : area.right, :3] = RED

@@ -9,7 +9,7 @@ from daemon.picture.chain import New, PictureChain
 from daemon.picture.layout import Landmark, Layout, LayoutBook
 from daemon.picture.safe_filter import SafeFilter
 from hw.capture.phantom_render import PhantomRenderer
-from hw.ports import CaptureTiming, FrameBytes, PixelFormat
+from hw.ports import NO_CHROMA, CaptureTiming, FrameBytes, PixelFormat
 from tests.bench.pictures.table import Bar, Row, Table
 from tests.bench.pictures.timing import in_turn, times_ms
 
@@ -71,6 +71,8 @@ def _frames(timing: CaptureTiming) -> list[FrameBytes]:
         renderer.render(number, number / 15, number / 15, gray)
         for area in WORDS:
             area.view(gray)[:] = words
-        pixel_bytes = timing.pixel_format.pixel_bytes
-        frames.append(gray if pixel_bytes == 1 else np.repeat(gray, pixel_bytes, axis=1))
+        frame = np.repeat(gray, timing.pixel_format.pixel_bytes, axis=1)
+        if timing.pixel_format is PixelFormat.YUYV422:
+            frame[:, 1::2] = NO_CHROMA
+        frames.append(frame)
     return frames
