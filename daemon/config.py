@@ -77,6 +77,12 @@ class SerialConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     switcher: str = ""
 
 
+class PointingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`catheter_french`: the outer diameter of the catheter that a line is laid across to give a picture its scale."""
+
+    catheter_french: Annotated[float, msgspec.Meta(ge=1.0, le=30.0)] = 6.0
+
+
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket: str = "/run/cathlink/status.sock"
 
@@ -90,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     encoder: EncoderConfig = EncoderConfig()
     picture: PictureConfig = PictureConfig()
     serial: SerialConfig = SerialConfig()
+    pointing: PointingConfig = PointingConfig()
     status: StatusConfig = StatusConfig()
 
 

@@ -35,3 +35,7 @@ class UsageError(CathlinkError):
     """A command that was not called as it can work."""
 
     exit_code = USAGE_EXIT_CODE
+
+
+class PointingError(CathlinkError):
+    """A word of the peer's board that cannot be read."""

@@ -17,6 +17,7 @@ class LatestSlot(Generic[T]):
     def __init__(self) -> None:
         self._ready = threading.Condition()
         self._item: T | None = None
+        self._is_woken = False
         self.drops = 0
 
     def put(self, item: T) -> None:
@@ -27,15 +28,17 @@ class LatestSlot(Generic[T]):
             self._ready.notify()
 
     def wake(self) -> None:
-        """Let a waiting `take` return at once, with None."""
+        """Let a waiting `take`, or the next one, return at once, with None when there is nothing."""
         with self._ready:
+            self._is_woken = True
             self._ready.notify()
 
     def take(self, timeout_s: float) -> T | None:
         """The newest item, or None when none came in time."""
         with self._ready:
-            if self._item is None:
+            if self._item is None and not self._is_woken:
                 self._ready.wait(timeout_s)
+            self._is_woken = False
             item, self._item = self._item, None
             return item
 

@@ -14,11 +14,15 @@ from daemon.config import Config
 from daemon.errors import CodecError
 from daemon.log import RepeatedProblem
 from daemon.memory import release_start_memory
-from daemon.messages import DeliveredUnit, LinkReport, SourceReport, Statistics, ToVideo, ViewReport
+from daemon.messages import DeliveredUnit, LinkReport, SmallMessage, SourceReport, Statistics, ToVideo, ViewReport
 from daemon.picture.decode import Decoder
 from daemon.picture.integrity import doubt_about
 from daemon.picture.present import DecodedPicture, Presenter, truth_report
 from daemon.picture.truth import PictureTruth, Truth, view_status
+from daemon.pointing.desk import PointingDesk
+from daemon.pointing.history import ImageHistory
+from daemon.pointing.table import PointingTable
+from daemon.pointing.words import Author
 from daemon.queues import BoundedQueue, LatestSlot
 from daemon.stages import Stages, StageTimer
 from daemon.worker import Supervision
@@ -56,6 +60,10 @@ class ReceiverVideo:
         self._captured_to_delivered = StageTimer()
         self._captured_to_shown = StageTimer()
         self._stages = Stages(supervision.stopping, supervision.fail)
+        self._history = ImageHistory()
+        self._pointing = PointingDesk(
+            PointingTable(Author.RECEIVER, self._history, catheter_french=config.pointing.catheter_french), link.send
+        )
         self._presenter = Presenter(
             self._display,
             self._pictures,
@@ -63,6 +71,7 @@ class ReceiverVideo:
             lost=self._note_display_lost,
             assess=self._assess,
             report=self._report,
+            pointing=self._pointing,
         )
 
     def run(self) -> None:
@@ -94,6 +103,9 @@ class ReceiverVideo:
                     self._clock_offset_ns = report.clock_offset_ns
                     with self._truth_lock:
                         self._truth.note_link(report, now_ns)
+                case SmallMessage() as small:
+                    self._pointing.take_message(small, now_ns)
+                    self._pictures.wake()
                 case SourceReport() as report:
                     with self._truth_lock:
                         self._truth.note_source(report.status, report.stream, now_ns)
@@ -121,14 +133,20 @@ class ReceiverVideo:
                 continue
             if unit.is_idr:
                 self._idr_wanted.clear()
+            self._history.note(unit.frame_id, pixels, self._born_ns(unit))
             self._pictures.put(DecodedPicture(pixels, unit.frame_id, unit.stream, unit.capture_ns))
             self._check(pixels, unit)
+
+    def _born_ns(self, unit: DeliveredUnit) -> int:
+        """When the image was captured, on our clock; as long as that is not known, when it came."""
+        return unit.delivered_ns if self._clock_offset_ns is None else unit.capture_ns - self._clock_offset_ns
 
     def _check(self, pixels: Picture, unit: DeliveredUnit) -> None:
         """While it goes to the screen: half a millisecond is not worth the wait, and DEGRADED is told right after."""
         with self._check_time:
             doubt = doubt_about(luma_of(pixels), unit.data)
         if doubt:
+            self._history.note_doubt(unit.frame_id, f"DEGRADED: {doubt}")
             with self._truth_lock:
                 self._truth.note_doubt(unit.frame_id, unit.stream, doubt)
             self._pictures.wake()

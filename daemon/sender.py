@@ -12,7 +12,16 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.guarded import Guarded
 from daemon.hardware_encoder import encoder_words, hardware_offer
-from daemon.messages import EncoderOrder, Event, SourceReport, Statistics, ToVideo, TruthReport, XrayReport
+from daemon.messages import (
+    EncoderOrder,
+    Event,
+    SmallMessage,
+    SourceReport,
+    Statistics,
+    ToVideo,
+    TruthReport,
+    XrayReport,
+)
 from daemon.picture.encoder_choice import EncoderChoice
 from daemon.picture.kernel import compiled_at_import
 from daemon.picture.layout import LayoutBook
@@ -20,6 +29,10 @@ from daemon.picture.layout_file import load_layouts
 from daemon.picture.present import DecodedPicture, Presenter, truth_of
 from daemon.picture.source import SourceWatch
 from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
+from daemon.pointing.desk import PointingDesk
+from daemon.pointing.history import ImageHistory
+from daemon.pointing.table import PointingTable
+from daemon.pointing.words import Author
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage, CaptureStage
 from daemon.sender_encode import EncodeStage
@@ -50,6 +63,7 @@ class SenderVideo:
         self._encoder_words = ""
         self._offer_hardware = hardware_offer(config, self._encoder, self._tell_encoder)
         images: LatestSlot[CapturedImage] = LatestSlot()
+        history = ImageHistory()
         layout = config.capture.layout
         self._capture = CaptureStage(
             capture_device(config.capture.device),
@@ -68,7 +82,11 @@ class SenderVideo:
             encoder=self._encoder,
             link=link,
             operator_pictures=self._operator_pictures,
+            history=history,
             stopping=supervision.stopping,
+        )
+        self._pointing = PointingDesk(
+            PointingTable(Author.SENDER, history, catheter_french=config.pointing.catheter_french), link.send
         )
         self._stages = Stages(supervision.stopping, supervision.fail)
 
@@ -127,6 +145,9 @@ class SenderVideo:
             match self._link.receive():
                 case EncoderOrder() as order:
                     self._encode.take_order(order)
+                case SmallMessage() as small:
+                    self._pointing.take_message(small, time.monotonic_ns())
+                    self._operator_pictures.wake()
                 case TruthReport() as report:
                     is_change = report.state != self._expert_view.state
                     self._expert_view = report
@@ -141,6 +162,7 @@ class SenderVideo:
             lost=lambda: None,
             assess=self._assess_expert_view,
             report=lambda truth, now_ns: None,
+            pointing=self._pointing,
         ).run(self._supervision.stopping)
 
     def _assess_expert_view(self, now_ns: int) -> Truth:

@@ -22,6 +22,7 @@ from daemon.picture.mask import require_masked
 from daemon.picture.present import DecodedPicture
 from daemon.picture.refine import Refinement
 from daemon.picture.source import SourceWatch
+from daemon.pointing.history import ImageHistory
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage
 from daemon.stages import StageTimer
@@ -38,7 +39,7 @@ RATE_LIMIT_SLACK = 0.9  # of the interval: images come with jitter
 
 
 class EncodeStage:
-    """`run` is the stage's thread. What was encoded goes to `link`, and its pixels to `operator_pictures`."""
+    """`run` is the stage's thread. What was encoded goes to `link`, its pixels to `operator_pictures` and `history`."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class EncodeStage:
         encoder: EncoderChoice,
         link: Channel[ToVideo],
         operator_pictures: LatestSlot[DecodedPicture],
+        history: ImageHistory,
         stopping: threading.Event,
     ) -> None:
         self._config = config
@@ -56,6 +58,7 @@ class EncodeStage:
         self._images = images
         self._link = link
         self._operator_pictures = operator_pictures
+        self._history = history
         self._stopping = stopping
         self._choice = encoder
         self._encoder = ImageEncoder(encoder, config.preset, lossless=config.lossless)
@@ -191,5 +194,6 @@ class EncodeStage:
         )
         if is_new:
             self._captured_to_encoded.note_ns(now_ns - image.capture_ns)
-            self._last_encoded = image.copy()
-            self._operator_pictures.put(DecodedPicture(self._last_encoded.pixels, frame_id, 0, image.capture_ns))
+            self._last_encoded = image = image.copy()
+            self._operator_pictures.put(DecodedPicture(image.pixels, frame_id, 0, image.capture_ns))
+        self._history.note(frame_id, image.pixels, image.capture_ns)

@@ -9,6 +9,7 @@ from hw.capture.base import CaptureSource
 from hw.capture.pacing import SECOND_NS, Clock
 from hw.capture.ring import FrameRing
 from hw.errors import DeviceError
+from hw.overlay import NOTHING_OVER, Input, Overlay
 from hw.ports import Banner, CapturedFrame, CaptureTiming, GrayPicture, Picture
 
 
@@ -115,22 +116,30 @@ class Shown:
     picture: Picture | None
     banner: Banner
     is_new: bool
+    overlay: Overlay = NOTHING_OVER
 
 
 class FakeDisplay:
-    """Keeps every picture and banner in `shown`, also over `close` and `open`."""
+    """Keeps every picture and banner in `shown`, also over `close` and `open`. `inputs`: what people will have done."""
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
+        self.inputs: list[Input] = []
         self._is_open = False
 
     def open(self) -> None:
         self._is_open = True
 
-    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER) -> None:
         if not self._is_open:
             raise DeviceError("the display is closed", "open it first")
-        self.shown.append(Shown(None if picture is None else picture.copy(), banner, is_new))
+        self.shown.append(Shown(None if picture is None else picture.copy(), banner, is_new, overlay))
+
+    def take_inputs(self) -> Sequence[Input]:
+        if not self._is_open:
+            raise DeviceError("the display is closed", "open it first")
+        inputs, self.inputs = self.inputs, []
+        return inputs
 
     def close(self) -> None:
         self._is_open = False

@@ -3,12 +3,15 @@
 Each Protocol has a shipped fake in `hw.fake`; the same contract test runs on the fake and on the real thing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from hw.overlay import NOTHING_OVER, Input, Overlay
 
 GrayPicture = npt.NDArray[np.uint8]
 """Shape (height, width), C-contiguous, 8-bit grey, full range 0..255."""
@@ -234,12 +237,18 @@ class Display(Protocol):
         """Raises DeviceError when the display cannot be had."""
         ...
 
-    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER) -> None:
         """Show `picture` with `banner`; called for every new picture and at least every 50 ms besides.
+
+        `overlay`: what is drawn over the picture, by displays that people look at.
 
         `is_new` is False when `picture` is the one shown before and only the banner moves on. The pixels may be
         reused by the caller after the call returns. None: no picture to show yet. Raises DeviceError.
         """
+        ...
+
+    def take_inputs(self) -> Sequence[Input]:
+        """What people did on this display since the last call. Raises DeviceError."""
         ...
 
     def close(self) -> None:

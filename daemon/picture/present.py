@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from daemon.log import RepeatedProblem
 from daemon.messages import TruthReport
 from daemon.picture.truth import Truth
+from daemon.pointing.desk import PointingDesk
 from daemon.queues import LatestSlot
 from daemon.states import PictureState
 from hw.errors import DeviceError
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 0.04
 REOPEN_AFTER_S = 0.5
+REPORT_AT_LEAST_NS = 35_000_000  # a presenter at which somebody works draws more often than that
 GREEN_LATENCY_NS = 150_000_000
 AMBER_LATENCY_NS = 250_000_000
 
@@ -46,6 +48,7 @@ class Presenter:
 
     `shown` is called with each new picture and its time just before it is drawn, `lost` when the display failed and
     shows nothing; `assess` says what is true now; `report` is told so at every tick.
+    `pointing`: the table at which this display's people sit.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Presenter:
         lost: Callable[[], None],
         assess: Callable[[int], Truth],
         report: Callable[[Truth, int], None],
+        pointing: PointingDesk,
     ) -> None:
         self._display = display
         self._pictures = pictures
@@ -64,9 +68,12 @@ class Presenter:
         self._lost = lost
         self._assess = assess
         self._report = report
+        self._pointing = pointing
         self._problem = RepeatedProblem(logger)
         self._on_screen: DecodedPicture | None = None
         self._on_screen_since_ns = 0
+        self._reported_ns = 0
+        self._reported_state: PictureState | None = None
         self.pictures_shown = 0
 
     def run(self, stopping: threading.Event) -> None:
@@ -84,7 +91,7 @@ class Presenter:
                 self._display.close()
 
     def _show_next(self) -> None:
-        picture = self._pictures.take(TICK_S)
+        picture = self._pictures.take(self._pointing.tick_s(TICK_S, time.monotonic_ns()))
         now_ns = time.monotonic_ns()
         if picture is not None:
             self._on_screen, self._on_screen_since_ns = picture, now_ns
@@ -100,8 +107,13 @@ class Presenter:
 
     def _draw(self, now_ns: int, *, is_new: bool) -> None:
         truth = self._assess(now_ns)
-        self._display.show(self._on_screen.pixels if self._on_screen else None, banner_of(truth), is_new=is_new)
-        self._report(truth, now_ns)
+        picture = self._on_screen
+        pixels, frame_id = (picture.pixels, picture.frame_id) if picture else (None, None)
+        overlay = self._pointing.work(self._display, frame_id, pixels, now_ns)
+        self._display.show(pixels, banner_of(truth), is_new=is_new, overlay=overlay)
+        if is_new or truth.state != self._reported_state or now_ns - self._reported_ns >= REPORT_AT_LEAST_NS:
+            self._reported_ns, self._reported_state = now_ns, truth.state
+            self._report(truth, now_ns)
 
     def _tell_without_display(self, stopping: threading.Event) -> None:
         """Nothing can be shown for a while: the others must know it all the same."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from hw.overlay import FrozenPicture
 from hw.ports import Banner, Tone
 
 RgbStrip = npt.NDArray[np.uint8]
@@ -79,6 +80,11 @@ def age_words(age_ms: int | None) -> str:
         return f"{seconds // 60}:{seconds % 60:02} min"
     minutes = -(-seconds // 60)
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def frozen_words(frozen: FrozenPicture) -> str:
+    """What stands above a frozen picture."""
+    return f"FROZEN - {age_words(frozen.age_ms)} old" + (f" - {frozen.note}" if frozen.note else "")
 
 
 def latency_words(latency_ms: int | None, bound_ms: int | None) -> str:

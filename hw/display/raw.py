@@ -11,12 +11,13 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
 from hw.errors import DeviceError
+from hw.overlay import NOTHING_OVER, Input, Overlay
 from hw.pipe import enlarge_pipe, unread_bytes
 from hw.ports import Banner, Picture, PixelFormat, luma_of
 
@@ -65,7 +66,7 @@ class RawDisplay:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         return os.open(self._path, flags, 0o600)
 
-    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER) -> None:
         """Write `picture` if it is new, or count it as dropped when the reader has not taken the one before last.
 
         Raises DeviceError when the reader is gone.
@@ -111,6 +112,10 @@ class RawDisplay:
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         return bool(poll.poll(within_s * 1000))
+
+    def take_inputs(self) -> Sequence[Input]:
+        """Nobody can touch it."""
+        return ()
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -11,22 +11,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.display.banner import BannerPainter, RgbStrip, background, strip_height
+from hw.display.banner import BannerPainter, RgbStrip, background, frozen_words, strip_height
 from hw.display.bgrx import write_bgrx
+from hw.display.panes import PanePlace, Places, Rect, places
+from hw.display.sdl_call import must as _must
+from hw.display.sdl_call import sdl2
+from hw.display.sdl_input import SdlInput
+from hw.display.sdl_overlay import OverlayPainter
+from hw.display.tool_strip import STRIP_WIDTH, PlacedButton, with_tool_strip
 from hw.errors import DeviceError
+from hw.overlay import NOTHING_OVER, Input, Overlay, Pane
 from hw.ports import Banner, Picture, Tone
-
-try:
-    import sdl2
-except ImportError as error:  # PySDL2 finds the library when it is imported
-    raise DeviceError("SDL 2 is not installed", "install the package libsdl2-2.0-0") from error
 
 RgbPicture = npt.NDArray[np.uint8]
 """Shape (height, width, 3), red, green, blue."""
 
-_FIRST_WIDTH, _FIRST_PICTURE_HEIGHT = 1024, 1024  # of the window, where the desktop has room for it
+_FIRST_WIDTH, _FIRST_PICTURE_HEIGHT = 1024 + STRIP_WIDTH, 1024  # of the window, where the desktop has room for it
 _FIRST_HEIGHT = _FIRST_PICTURE_HEIGHT + strip_height(_FIRST_PICTURE_HEIGHT)
 _DESKTOP_SHARE = 0.9
+LIVE_LABEL = "live picture: see the strip above"
 
 
 class SdlDisplay:
@@ -46,6 +49,12 @@ class SdlDisplay:
         self._strip: _Texture | None = None
         self._strip_pixels: RgbStrip | None = None
         self._tone = Tone.NOTICE
+        self._overlay = NOTHING_OVER
+        self._overlay_painter: OverlayPainter | None = None
+        self._frozen: _Texture | None = None
+        self._frozen_number: int | None = None
+        self._input = SdlInput()
+        self._must_draw = False  # the window was touched since it was drawn
 
     def open(self) -> None:
         """Raises DeviceError when there is no screen to draw on."""
@@ -72,25 +81,34 @@ class SdlDisplay:
         # No SDL_RENDERER_PRESENTVSYNC: waiting for the screen would add up to one of its periods to the latency.
         self._renderer = sdl2.SDL_CreateRenderer(self._window, -1, 0)
         _must(self._renderer, "no renderer")
+        self._overlay_painter = OverlayPainter(self._renderer)
 
-    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER) -> None:
         """Upload, draw and present what changed; nothing when nothing did.
 
         Raises DeviceError when the window was closed or the screen is gone.
         """
         if self._window is None:
             raise DeviceError("display is not open")
-        must_draw = _pump_events() or self._tone is not banner.tone
-        self._tone = banner.tone
+        must_draw = self._pump_events() or self._must_draw or self._tone is not banner.tone or self._overlay != overlay
+        self._tone, self._overlay, self._must_draw = banner.tone, overlay, False
         if picture is None:
             must_draw |= self._picture_is_shown
             self._picture_is_shown = False
         elif is_new or not self._picture_is_shown:
             self._upload_picture(picture)
             must_draw = self._picture_is_shown = True
+        self._upload_frozen()
         if self._upload_strip(banner) or must_draw:
             self._draw()
             sdl2.SDL_RenderPresent(self._renderer)
+
+    def take_inputs(self) -> list[Input]:
+        """What people did on the picture since the last call. Raises DeviceError when the window was closed."""
+        if self._window is None:
+            raise DeviceError("display is not open")
+        self._must_draw |= self._pump_events()
+        return self._input.take()
 
     def read_back(self) -> RgbPicture:
         """The picture as the renderer draws it, scaled; all that is below the strip when there is no picture."""
@@ -144,30 +162,75 @@ class SdlDisplay:
         self._strip_pixels = pixels
         return True
 
+    def _upload_frozen(self) -> None:
+        frozen = self._overlay.frozen
+        if frozen is None or frozen.pixels is None or frozen.number == self._frozen_number:
+            return
+        height, width = frozen.pixels.shape
+        self._frozen = _Texture.fitting(
+            self._frozen, self._renderer, sdl2.SDL_PIXELFORMAT_RGB888, sdl2.SDL_TEXTUREACCESS_STREAMING, width, height
+        )
+        self._frozen.write_picture(frozen.pixels)
+        self._frozen_number = frozen.number
+
     def _draw(self) -> None:
+        """The banner last: nothing ever covers it."""
         red, green, blue = background(self._tone) if self._tone is Tone.ALARM else (0, 0, 0)
         sdl2.SDL_SetRenderDrawColor(self._renderer, red, green, blue, 255)
         _must(sdl2.SDL_RenderClear(self._renderer) == 0, "cannot draw")
+        panes = self._places()
+        for pane, place in panes.panes:
+            self._draw_pane(pane, place)
+        assert self._overlay_painter is not None
+        for button in self._buttons():
+            self._overlay_painter.draw_button(button)
         if self._strip is not None:
             self._strip.copy_to(sdl2.SDL_Rect(0, 0, self._strip.width, self._strip.height), smooth=False)
-        if self._picture is not None and self._picture_is_shown:
-            area = self._picture_area()
-            by_whole_number = area.w % self._picture.width == 0 and area.h % self._picture.height == 0
-            self._picture.copy_to(area, smooth=not by_whole_number)
 
-    def _picture_area(self) -> Any:
-        """Where the picture stands: as large as it can be below the strip, centred."""
+    def _draw_pane(self, pane: Pane, place: PanePlace) -> None:
+        overlay, painter = self._overlay, self._overlay_painter
+        texture = self._picture if pane is Pane.LIVE else self._frozen
+        assert texture is not None
+        assert painter is not None
+        by_whole_number = place.area.width % texture.width == 0 and place.area.height % texture.height == 0
+        texture.copy_to(_sdl_rect(place.area), smooth=not by_whole_number)
+        if pane is Pane.LIVE:
+            painter.draw_shapes(overlay.shapes, place)
+            if place.label.height:
+                painter.draw_pane_label(LIVE_LABEL, place, is_frozen=False)
+        elif overlay.frozen is not None:
+            painter.draw_shapes(overlay.frozen.shapes, place)
+            painter.draw_pane_label(frozen_words(overlay.frozen), place, is_frozen=True)
+
+    def _places(self) -> Places:
+        """Where the pictures stand below the strip."""
+        live = (self._picture.width, self._picture.height) if self._picture and self._picture_is_shown else None
+        frozen = self._overlay.frozen
+        has_frozen = frozen is not None and frozen.pixels is not None and self._frozen is not None
+        frozen_size = (self._frozen.width, self._frozen.height) if has_frozen and self._frozen else None
+        return places(self._picture_room(), live, frozen_size, frozen_is_large=frozen is not None and frozen.is_large)
+
+    def _room(self) -> Rect:
         width, height = self._output_size()
         top = _strip_height_of_window(height)
-        room = max(1, height - top)
-        if self._picture is None or not self._picture_is_shown:
-            return sdl2.SDL_Rect(0, top, width, room)
-        scale = min(width / self._picture.width, room / self._picture.height)
-        drawn_width, drawn_height = (
-            max(1, round(self._picture.width * scale)),
-            max(1, round(self._picture.height * scale)),
-        )
-        return sdl2.SDL_Rect((width - drawn_width) // 2, top + (room - drawn_height) // 2, drawn_width, drawn_height)
+        return Rect(0, top, width, max(1, height - top))
+
+    def _picture_room(self) -> Rect:
+        return with_tool_strip(self._room(), self._overlay.tools)[0]
+
+    def _buttons(self) -> tuple[PlacedButton, ...]:
+        return with_tool_strip(self._room(), self._overlay.tools)[1]
+
+    def _picture_area(self) -> Any:
+        """Where the live picture stands; all that is below the strip when there is none."""
+        place = self._places().of(Pane.LIVE)
+        return _sdl_rect(place.area if place else self._picture_room())
+
+    def _pump_events(self) -> bool:
+        width = ctypes.c_int()
+        sdl2.SDL_GetWindowSize(self._window, ctypes.byref(width), None)
+        scale = self._output_size()[0] / max(1, width.value)
+        return self._input.pump(self._places(), self._buttons(), scale)
 
     def _output_size(self) -> tuple[int, int]:
         width, height = ctypes.c_int(), ctypes.c_int()
@@ -214,18 +277,8 @@ class _Texture:
         _must(sdl2.SDL_RenderCopy(self._renderer, self._texture, None, area) == 0, "cannot draw")
 
 
-def _pump_events() -> bool:
-    """True when the window may need drawing. Raises DeviceError when the viewer closed it."""
-    touched = False
-    event = sdl2.SDL_Event()
-    while sdl2.SDL_PollEvent(ctypes.byref(event)):
-        if event.type == sdl2.SDL_QUIT:
-            raise DeviceError("display window was closed")
-        if event.type == sdl2.SDL_WINDOWEVENT:
-            touched = True
-            if event.window.event == sdl2.SDL_WINDOWEVENT_CLOSE:
-                raise DeviceError("display window was closed")
-    return touched
+def _sdl_rect(rect: Rect) -> Any:
+    return sdl2.SDL_Rect(rect.left, rect.top, rect.width, rect.height)
 
 
 def _screen_area() -> Any:
@@ -246,9 +299,3 @@ def _first_window_area() -> Any:
 def _strip_height_of_window(window_height: int) -> int:
     """The strip takes a twelfth of the picture's height, so a thirteenth of the window's."""
     return min(strip_height(round(window_height * 12 / 13)), window_height // 2)
-
-
-def _must(succeeded: Any, problem: str) -> None:
-    if not succeeded:
-        reason = sdl2.SDL_GetError().decode(errors="replace")
-        raise DeviceError(f"display: {problem}: {reason}" if reason else f"display: {problem}")

@@ -14,6 +14,7 @@ import sdl2
 
 from hw.display.banner import BannerPainter, strip_height
 from hw.display.sdl import SdlDisplay
+from hw.display.tool_strip import STRIP_WIDTH
 from hw.errors import DeviceError
 from hw.ports import Banner, ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, GrayPicture, Tone
 
@@ -104,12 +105,13 @@ def test_all_256_greys_arrive_unchanged_on_the_screen(on_screen: SdlDisplay, x_s
 
 def test_the_banner_stands_above_the_picture_on_the_screen(on_screen: SdlDisplay, x_server: XServer) -> None:
     on_screen.show(ALL_GREYS, LIVE, is_new=True)
-    strip = BannerPainter().paint(LIVE, 1024, strip_height(1024))
-    left, top = (1400 - 1024) // 2, (1240 - 1024 - strip_height(1024)) // 2
+    width = 1024 + STRIP_WIDTH
+    strip = BannerPainter().paint(LIVE, width, strip_height(1024))
+    left, top = (1400 - width) // 2, (1240 - 1024 - strip_height(1024)) // 2
 
     def stands_there() -> bool:
-        window = x_server.screen()[top:, left : left + 1024]
-        picture = window[len(strip) : len(strip) + 1024]
+        window = x_server.screen()[top:, left : left + width]
+        picture = window[len(strip) : len(strip) + 1024, STRIP_WIDTH // 2 : STRIP_WIDTH // 2 + 1024]
         return np.array_equal(window[: len(strip)], strip) and bool((picture == ALL_GREYS[..., None]).all())
 
     wait_until(stands_there, "banner above, whole picture below")

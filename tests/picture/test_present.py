@@ -7,12 +7,18 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from daemon.messages import SmallMessage
 from daemon.picture.present import DecodedPicture, Presenter, banner_of, truth_of, truth_report
 from daemon.picture.truth import Truth
+from daemon.pointing.desk import PointingDesk
+from daemon.pointing.history import ImageHistory
+from daemon.pointing.table import PointingTable
+from daemon.pointing.words import Author
 from daemon.queues import LatestSlot
 from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.fake import FakeDisplay
+from hw.overlay import NOTHING_OVER, Overlay
 from hw.ports import Banner, GrayPicture, Tone
 
 MS = 1_000_000
@@ -33,10 +39,12 @@ class FailingDisplay(FakeDisplay):
         self.opened += 1
         super().open()
 
-    def show(self, picture: GrayPicture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(
+        self, picture: GrayPicture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER
+    ) -> None:
         if self.is_broken:
             raise DeviceError("the screen went dark")
-        super().show(picture, banner, is_new=is_new)
+        super().show(picture, banner, is_new=is_new, overlay=overlay)
 
 
 class Stage:
@@ -48,6 +56,7 @@ class Stage:
         self.shown: list[int] = []
         self.shown_ns: list[int] = []
         self.lost = 0
+        self.small: list[SmallMessage] = []
         self.reports: list[tuple[Truth, int]] = []
         self.state = PictureState.LIVE
         self.stopping = threading.Event()
@@ -58,6 +67,9 @@ class Stage:
             lost=self._note_lost,
             assess=lambda now_ns: Truth(self.state, "", 1, now_ns % 1000 * MS, None, None),
             report=lambda truth, now_ns: self.reports.append((truth, now_ns)),
+            pointing=PointingDesk(
+                PointingTable(Author.RECEIVER, ImageHistory(), catheter_french=6.0), send=self.small.append
+            ),
         )
         self.thread = threading.Thread(target=self._presenter.run, args=(self.stopping,))
 

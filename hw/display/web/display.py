@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
@@ -15,6 +16,7 @@ from hw.display.web.jpeg import JpegEncoder
 from hw.display.web.server import web_application
 from hw.display.web.watch import PicturePage, Shown
 from hw.errors import DeviceError
+from hw.overlay import NOTHING_OVER, Input, Overlay
 from hw.ports import Banner, Picture
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class WebDisplay:
         if not _is_loopback(self._host):
             logger.warning("the picture page is open to the network, without login: %s", self.address)
 
-    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool) -> None:
+    def show(self, picture: Picture | None, banner: Banner, *, is_new: bool, overlay: Overlay = NOTHING_OVER) -> None:
         """Leave the newest for the viewers; never waits for one. Raises DeviceError when the server has died."""
         if self._page is None or self._server is None:
             raise DeviceError("web display is not open")
@@ -68,6 +70,9 @@ class WebDisplay:
         elif is_new or self._pixels is None:
             self._pixels = picture.copy()
         self._page.publish(Shown(banner, None if picture is None else self._number, self._pixels, now_ns))
+
+    def take_inputs(self) -> Sequence[Input]:
+        return ()
 
     def close(self) -> None:
         if self._server is not None:
