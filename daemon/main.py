@@ -49,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=8080, help="port of the page (default: %(default)s; 0: any)")
     demo.set_defaults(command=_demo)
 
+    probe = commands.add_parser("probe", help="try the encoders of this machine, and what it holds in software")
+    probe.add_argument("--json", action="store_true", help="one line of JSON")
+    probe.set_defaults(command=_probe)
+
     _add_process(commands)
     _add_layout(commands)
     add_simulate(commands)
@@ -153,6 +157,12 @@ def _demo(options: argparse.Namespace) -> int:
     from daemon.demo import run_demo
 
     return run_demo(clip=options.clip, web_port=options.port)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from daemon.probe import run_probe
+
+    return run_probe(as_json=options.json)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.guarded import Guarded
-from daemon.hardware_encoder import encoder_words, hardware_offer
+from daemon.hardware_encoder import HardwareOffer, encoder_words
 from daemon.messages import (
     EncoderOrder,
     Event,
@@ -61,7 +61,7 @@ class SenderVideo:
         self._source = Guarded(SourceWatch(time.monotonic_ns()))
         self._encoder = EncoderChoice(X264Encoder(), note_state=self._note_encoder)
         self._encoder_words = ""
-        self._offer_hardware = hardware_offer(config, self._encoder, self._tell_encoder)
+        self._hardware = HardwareOffer(config, self._encoder, self._tell_encoder, supervision.stopping)
         images: LatestSlot[CapturedImage] = LatestSlot()
         history = ImageHistory()
         layout = config.capture.layout
@@ -96,9 +96,8 @@ class SenderVideo:
             self._report_event("kernels were compiled while the picture waited", ", ".join(compiled))
         self._stages.start("capture", self._capture.run)
         self._stages.start("encode", self._encode.run)
-        if self._offer_hardware is not None:
-            self._stages.start("encoder check", self._encode.run_check)
-            self._stages.start("encoder offer", self._offer_hardware)
+        self._stages.start("encoder check", self._encode.run_check)
+        self._stages.start("encoder offer", self._hardware.run)
         self._stages.start("heartbeat", self._run_heartbeat)
         self._stages.start("orders", self._run_orders)
         self._stages.start("statistics", self._run_statistics)

@@ -81,9 +81,9 @@ class Quarantine:
 class QuarantineFile:
     """Keeps the record in a small file that counts for this boot alone."""
 
-    def __init__(self, path: Path, boot_id: str | None = None) -> None:
+    def __init__(self, path: Path, boot_id_now: str | None = None) -> None:
         self._path = path
-        self._boot_id = boot_id or _boot_id()
+        self._boot_id = boot_id_now or boot_id()
 
     def load(self) -> QuarantineRecord | None:
         """None: there is none, or not of this boot, or it cannot be read."""
@@ -104,7 +104,7 @@ class QuarantineFile:
                 part.unlink()
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     try:
         return BOOT_ID.read_text().strip()
     except OSError:

@@ -79,7 +79,7 @@ class AcceleratedEncoder:
             }
             context.open()
         except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
-            raise DeviceError(f"{self.name} does not open ({error})", "ask 'cathlink probe' why") from error
+            raise DeviceError(f"{self.name} does not open ({_words(error)})") from error
         self._context, self._settings, self._bitrate_bps = context, settings, bitrate_bps
         self._range_tag = BitStreamFilterContext("h264_metadata=video_full_range_flag=1", "h264")
         self._parameter_sets = b""
@@ -97,7 +97,7 @@ class AcceleratedEncoder:
         try:
             packets = context.encode(frame)
         except (av.error.FFmpegError, ValueError) as error:
-            raise DeviceError(f"{self.name} failed on an image ({error})") from error
+            raise DeviceError(f"{self.name} failed on an image ({_words(error)})") from error
         if len(packets) != 1:
             raise DeviceError(f"{self.name} gave {len(packets)} access units for one image")
         return self._finished(bytes(packets[0]))
@@ -143,6 +143,14 @@ def _nv12(picture: GrayPicture) -> VideoFrame:
     luma[:height, :width] = picture
     chroma[:] = NEUTRAL_CHROMA
     return frame
+
+
+def _words(error: Exception) -> str:
+    """libavcodec's last message where it is listened to (`cathlink probe` does), else what the error number means."""
+    if not isinstance(error, av.error.FFmpegError):
+        return str(error)
+    message = error.log[2].strip() if error.log else ""  # type: ignore[misc]
+    return message or str(error.strerror)
 
 
 def _extradata(context: VideoCodecContext | None) -> bytes:

@@ -22,6 +22,8 @@ class Accelerator:
     device_words: str
     group: str  # whose members may open the device files
     driver_words: str
+    missing_signs: tuple[str, ...] = ()  # in libavcodec's message, when the driver is not there
+    graphics_vendor: str = ""  # of the device files, as sysfs tells it; empty: any
     options: Mapping[str, str] = field(default_factory=dict)
     changes_rate_live: bool = False  # else a new bit rate costs an IDR
 
@@ -34,7 +36,9 @@ ACCELERATORS = (
         "no graphics device (/dev/dri)",
         "render",
         "Intel's media driver is missing (packages intel-media-va-driver-non-free, libmfx-gen1.2 or libmfx1)",
-        {
+        ("MFX session",),
+        "0x8086",
+        options={
             "async_depth": "1",  # one image at a time in the device; each more is an image of delay (default 4)
             "low_delay_brc": "1",  # each image keeps to its share of the bit rate
             "look_ahead": "0",  # the rate control sees no image of the future
@@ -52,7 +56,9 @@ ACCELERATORS = (
         "no NVIDIA device (/dev/nvidia0)",
         "video",
         "NVIDIA's driver is missing (libcuda.so.1, libnvidia-encode.so.1)",
-        {
+        ("libcuda", "libnvidia-encode"),
+        "",
+        options={
             "delay": "0",  # images kept back before one is given out (default: as many as there are surfaces)
             "zerolatency": "1",  # no reordering
             "tune": "ull",
@@ -71,7 +77,9 @@ ACCELERATORS = (
         "no graphics device (/dev/dri)",
         "render",
         "AMD's AMF runtime is missing (libamfrt64.so.1)",
-        {
+        ("AMF", "amfrt"),
+        "0x1002",
+        options={
             "usage": "ultralowlatency",
             "latency": "1",
             "async_depth": "1",
@@ -92,6 +100,7 @@ ACCELERATORS = (
         "no V4L2 encoder (/dev/video*)",
         "video",
         "none of the /dev/video devices encodes H.264",
+        ("valid device", "configure encoder"),
         # It has no options of latency: whether it gives each image at once is for `cathlink probe` to find out.
     ),
 )

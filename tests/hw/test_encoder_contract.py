@@ -26,12 +26,19 @@ SETTINGS = EncoderSettings(WIDTH, HEIGHT, 30.0, 3_000_000, "superfast")
 DRIVER = {"preset": "superfast", "tune": "zerolatency", "forced-idr": "1"}
 GENEROUS_S = 10.0  # of a machine that does other things as well
 
+
+def accelerator(*, changes_rate_live: bool) -> Accelerator:
+    return Accelerator("libx264", "", (), "", "", "", options=DRIVER, changes_rate_live=changes_rate_live)
+
+
 MAKERS: dict[str, Callable[[], Encoder]] = {
     "x264": X264Encoder,
     "fake": lambda: FaultyEncoder(lambda: None),
     "watched": lambda: WatchedEncoder("watched", X264Encoder(), encode_limit_s=GENEROUS_S),
-    "accelerated": lambda: AcceleratedEncoder(Accelerator("libx264", "", (), "", "", "", DRIVER, True)),
-    "accelerated, fixed rate": lambda: AcceleratedEncoder(Accelerator("libx264", "", (), "", "", "", DRIVER)),
+    "accelerated": lambda: AcceleratedEncoder(
+        Accelerator("libx264", "", (), "", "", "", options=DRIVER, changes_rate_live=True)
+    ),
+    "accelerated, fixed rate": lambda: AcceleratedEncoder(Accelerator("libx264", "", (), "", "", "", options=DRIVER)),
 }
 
 
