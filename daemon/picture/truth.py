@@ -28,9 +28,9 @@ NO_PICTURE_MS = 0xFFFF_FFFF  # as an age on the wire
 NOT_KNOWN_MS = 0xFFFF  # as a latency on the wire
 
 
-def is_newer(frame_id: int, than: int) -> bool:
-    """Serial number comparison of two 32-bit frame ids (RFC 1982)."""
-    return frame_id != than and (frame_id - than) % (1 << 32) < HALF_RANGE
+def is_newer(sequence: int, than: int) -> bool:
+    """Serial number comparison of two heartbeats' 32-bit numbers (RFC 1982)."""
+    return sequence != than and (sequence - than) % (1 << 32) < HALF_RANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,8 @@ class PictureTruth:
         elif self._source is not None:
             self._announced.clear()
         self._source, self._source_stream, self._source_heard_ns = status, stream, now_ns
-        last = self._announced[-1].frame_id if self._announced else None
-        is_news = last is None or is_newer(status.frame_id, last)
-        if status.image_capture_ns and is_news and not self._is_shown(stream, status.frame_id):
+        is_news = not self._announced or status.image_capture_ns > self._announced[-1].capture_ns
+        if status.image_capture_ns and is_news and not self._is_shown(stream, status.image_capture_ns):
             self._announced.append(_Image(stream, status.frame_id, status.image_capture_ns, now_ns))
 
     def note_delivered(self, now_ns: int) -> None:
@@ -105,7 +104,7 @@ class PictureTruth:
         self._shown = _Image(stream, frame_id, capture_ns, now_ns)
         self._is_display_lost = False
         self._delivered_unshown_ns = None
-        while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].frame_id):
+        while self._announced and self._is_shown(self._announced[0].stream, self._announced[0].capture_ns):
             self._announced.popleft()
 
     def note_display_lost(self) -> None:
@@ -199,9 +198,10 @@ class PictureTruth:
     def _encoder_words(self) -> str:
         return self._source.encoder_state.words if self._source is not None else ""
 
-    def _is_shown(self, stream: int, frame_id: int) -> bool:
+    def _is_shown(self, stream: int, capture_ns: int) -> bool:
+        """By its time: frame ids wrap, and begin anywhere when the sender's video process is restarted."""
         shown = self._shown
-        return shown is not None and shown.stream == stream and not is_newer(frame_id, shown.frame_id)
+        return shown is not None and shown.stream == stream and capture_ns <= shown.capture_ns
 
 
 def view_status(truth: Truth, sequence: int, now_ns: int) -> ViewStatus:

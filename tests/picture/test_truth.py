@@ -25,12 +25,19 @@ from daemon.states import EncoderState, PictureState, SourceState
 MS = 1_000_000
 T0 = 1_000_000 * MS
 STREAM = 77
+WRAP = 1 << 32  # of frame ids and sequence numbers
 OFFSET_NS = 5_000 * MS  # the sender's clock minus ours
 PATH_NS = 30 * MS
+IMAGE_NS = 33 * MS
 
 
 def link(now_ns: int, *, heard_ns: int | None = None, offset_ns: int | None = OFFSET_NS, cause: str = "") -> LinkReport:
     return LinkReport(STREAM, now_ns if heard_ns is None else heard_ns, offset_ns, 4 * MS, cause)
+
+
+def captured_ns(frame_id: int) -> int:
+    """Of the image that was encoded as `frame_id`, on the sender's clock: frame 10 at T0 on ours, less the path."""
+    return T0 + OFFSET_NS - PATH_NS + (frame_id - 10) * IMAGE_NS
 
 
 def source(
@@ -42,7 +49,7 @@ def source(
         state=state,
         encoder_state=EncoderState.SOFTWARE,
         frame_id=frame_id,
-        image_capture_ns=now_ns + OFFSET_NS - PATH_NS if captured else 0,
+        image_capture_ns=captured_ns(frame_id) if captured else 0,
         frame_ns=now_ns + OFFSET_NS,
         image_interval_us=33_333,
         width=64,
@@ -57,7 +64,7 @@ def running(now_ns: int = T0, *, state: SourceState = SourceState.LIVE) -> Pictu
     truth.note_link(link(now_ns), now_ns)
     truth.note_source(source(now_ns, state=state), STREAM, now_ns)
     truth.note_delivered(now_ns)
-    truth.note_shown(10, STREAM, now_ns + OFFSET_NS - PATH_NS, now_ns)
+    truth.note_shown(10, STREAM, captured_ns(10), now_ns)
     return truth
 
 
@@ -239,16 +246,65 @@ def test_an_announcement_is_met_by_a_newer_picture() -> None:
     truth = running()
     for frame_id in (11, 12):
         truth.note_source(source(T0, sequence=frame_id, frame_id=frame_id), STREAM, T0)
-    truth.note_shown(12, STREAM, T0 + OFFSET_NS, T0 + 200 * MS)
+    truth.note_shown(12, STREAM, captured_ns(12), T0 + 200 * MS)
     now_ns = T0 + 260 * MS
     keep(truth, now_ns, sequence=20)
     assert truth.assess(now_ns).state is PictureState.LIVE
 
 
-def test_frame_ids_are_compared_over_their_wrap() -> None:
-    assert is_newer(0, than=0xFFFF_FFFF)
-    assert not is_newer(0xFFFF_FFFF, than=0)
-    assert not is_newer(5, than=5)
+@given(st.integers(0, WRAP - 1), st.integers(1, WRAP // 2 - 1))
+def test_heartbeats_are_compared_over_their_wrap(sequence: int, later_by: int) -> None:
+    later = (sequence + later_by) % WRAP
+    assert is_newer(later, than=sequence)
+    assert not is_newer(sequence, than=later)
+    assert not is_newer(sequence, than=sequence)
+
+
+@given(
+    st.integers(0, WRAP - 1),
+    st.integers(0, WRAP - 1),
+    st.lists(st.tuples(st.sampled_from(["announced", "shown", "both"]), st.integers(1, 90)), min_size=1, max_size=30),
+)
+def test_frame_ids_tell_nothing_of_which_image_is_newer(
+    first_id: int, restarted_id: int, images: list[tuple[str, int]]
+) -> None:
+    """They wrap, and begin anywhere when the sender's video process is restarted: whatever they are, the state is."""
+    plain, any_ids = PictureTruth(), PictureTruth()
+    restart = len(images) // 2
+    now_ns = T0
+    for n, (what, until_ms) in enumerate(images):
+        now_ns += until_ms * MS
+        frame_id = (first_id + n if n < restart else restarted_id + n) % WRAP
+        for truth, number in ((plain, 10 + n), (any_ids, frame_id)):
+            truth.note_link(link(now_ns), now_ns)
+            heartbeat = source(now_ns, sequence=(number if n < restart else n - restart), frame_id=10 + n)
+            if what != "shown":
+                truth.note_source(msgspec.structs.replace(heartbeat, frame_id=number), STREAM, now_ns)
+            if what != "announced":
+                truth.note_shown(number, STREAM, captured_ns(10 + n), now_ns)
+        for at_ns in (now_ns, now_ns + OVERDUE_LIMIT_NS, now_ns + OVERDUE_LIMIT_NS + 1):
+            told, expected = any_ids.assess(at_ns), plain.assess(at_ns)
+            assert (told.state, told.cause) == (expected.state, expected.cause)
+
+
+def test_an_image_of_a_restarted_sender_that_does_not_arrive_is_missed_however_its_number_begins() -> None:
+    for number in (11, 10 + WRAP // 2 + 5, 3):
+        truth = running(state=SourceState.HELD)
+        at_ns = T0 + IMAGE_NS
+        heartbeat = source(at_ns, sequence=1, state=SourceState.HELD, frame_id=11)
+        truth.note_source(msgspec.structs.replace(heartbeat, frame_id=number), STREAM, at_ns)
+        later_ns = at_ns + OVERDUE_LIMIT_NS + 1
+        keep(truth, later_ns, sequence=2, state=SourceState.HELD)
+        assert truth.assess(later_ns).cause == "images do not arrive whole"
+
+
+def test_a_repetition_of_the_image_on_the_screen_is_not_missed() -> None:
+    truth = running(state=SourceState.HELD)
+    repeated = msgspec.structs.replace(source(T0, sequence=2, state=SourceState.HELD), frame_id=11)
+    truth.note_source(repeated, STREAM, T0 + MS)
+    later_ns = T0 + MS + OVERDUE_LIMIT_NS + 1
+    keep(truth, later_ns, sequence=3, state=SourceState.HELD)
+    assert truth.assess(later_ns).state is PictureState.HELD
 
 
 EVENTS = st.lists(
@@ -287,7 +343,7 @@ def test_never_live_over_an_old_picture_or_a_silent_link(
                 truth.note_delivered(now_ns)
             case "shown":
                 shown_ns = now_ns
-                truth.note_shown(frame_id, STREAM, now_ns + OFFSET_NS, now_ns)
+                truth.note_shown(frame_id, STREAM, captured_ns(frame_id), now_ns)
             case "display lost":
                 shown_ns = None
                 truth.note_display_lost()
