@@ -25,6 +25,9 @@ FOURCC = {
 }
 """By how little is to be done to get grey: the first that a device has is taken."""
 
+FIELDS_BY_ONE = (abi.FIELD_TOP, abi.FIELD_BOTTOM, abi.FIELD_ALTERNATE)
+"""A buffer holds one field."""
+
 PIXEL_FORMATS = {abi.fourcc(text): pixel_format for pixel_format, texts in FOURCC.items() for text in texts}
 HIGHEST_INDEX = 256  # of a driver's list: one that never ends must not hang us
 EDID_BLOCK_BYTES = 128
@@ -169,6 +172,13 @@ class V4l2Device:
 
     def set_format(self, number: int, size: tuple[int, int] | None, field: int) -> FrameFormat:
         """The driver gives what is nearest; without `size` in the size that it has."""
+        given = self._set_format(number, size, field)
+        if size is not None and given.field in FIELDS_BY_ONE and given.lines != size[1] // 2:
+            # The size of a format is a field's then, and a driver that scales would stretch it.
+            given = self._set_format(number, (size[0], size[1] // 2), given.field)
+        return given
+
+    def _set_format(self, number: int, size: tuple[int, int] | None, field: int) -> FrameFormat:
         request = self.call(abi.G_FMT, abi.Format(type=self.buffer_type))
         part = request.fmt.pix_mp if self.is_multiplanar else request.fmt.pix
         if size is not None:

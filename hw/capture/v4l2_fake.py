@@ -43,6 +43,7 @@ class FakeCard:
     has_fatal_error: bool = False  # until it is opened again
     formats: tuple[str, ...] = ("YUYV", "GREY")
     woven_field: int = abi.FIELD_ALTERNATE  # how it gives an interlaced signal
+    scales_fields: bool = False  # to the height that is asked for
     is_multiplanar: bool = False
     padding_bytes: int = 0  # after each row
     stamp_flags: int = abi.BUF_FLAG_TIMESTAMP_MONOTONIC
@@ -317,10 +318,12 @@ class _Opened:
             part.pixelformat = abi.fourcc(self.card.formats[0])
         source = (self._timings if self.card.has_timings else self.card.signal) or CAMERA
         self._number = part.pixelformat
-        part.width, part.height = source.width, source.height
         part.field = self.card.woven_field if source.is_interlaced else abi.FIELD_NONE
-        if self._is_by_field(source):
-            part.height //= 2
+        part.width = source.width
+        if not self._is_by_field(source):
+            part.height = source.height
+        elif not self.card.scales_fields:
+            part.height = source.height // 2
         rows, row_bytes = _pixel_format(self._number).frame_shape(part.width, part.height)
         row_bytes += self.card.padding_bytes
         plane = part.plane_fmt[0] if self.card.is_multiplanar else part

@@ -18,7 +18,7 @@ from hw.ports import CapturedFrame, FrameBytes, PixelFormat
 BUFFERS = 3  # one that is filled, one that waits to be, one that we read
 MOST_BUFFERS = 32
 MOST_BUFFER_BYTES = 1 << 28
-OLDEST_STAMP_NS = SECOND_NS  # a driver's time that is further from now is not on our clock
+OLDEST_STAMP_NS = 60 * SECOND_NS  # a driver's time that is further from now is not on our clock
 
 WOVEN_FIELDS = (abi.FIELD_INTERLACED, abi.FIELD_INTERLACED_TB, abi.FIELD_INTERLACED_BT)
 SEQUENTIAL_FIELDS = (abi.FIELD_SEQ_TB, abi.FIELD_SEQ_BT)
@@ -36,7 +36,7 @@ class StreamCounts:
 
 
 class V4l2Stream:
-    """From `start` to `stop` of one format. `interval_ns`: of frames, 0 when it is not known."""
+    """From `start` to `stop` of one format. `interval_ns`: of frames."""
 
     def __init__(self, device: V4l2Device, kernel: Kernel, frame_format: FrameFormat, clock: Clock, interval_ns: int):
         self._device = device
@@ -48,6 +48,7 @@ class V4l2Stream:
         self._mappings: list[Mapping] = []
         self._weaver = _Weaver(frame_format)
         self._first_sequence: int | None = None
+        self._is_stamped = False  # by the driver, the frame that was fetched last
         self.counts = StreamCounts()
 
     @property
@@ -104,7 +105,9 @@ class V4l2Stream:
         return frame
 
     def _is_old(self, frame: CapturedFrame | None) -> bool:
-        return frame is not None and self._clock.now_ns() - frame.capture_ns > self._interval_ns > 0
+        if frame is None or not self._is_stamped:
+            return frame is not None
+        return self._clock.now_ns() - frame.capture_ns > self._interval_ns
 
     # --- buffers ---
 
@@ -167,11 +170,10 @@ class V4l2Stream:
 
     def _complete_ns(self, buffer: abi.Buffer, now_ns: int) -> int:
         """When the frame was complete: as the driver says, if it says so on our clock."""
-        if buffer.flags & abi.BUF_FLAG_TIMESTAMP_MASK != abi.BUF_FLAG_TIMESTAMP_MONOTONIC:
-            self.counts.foreign_stamps += 1
-            return now_ns
         stamp_ns: int = buffer.timestamp.tv_sec * SECOND_NS + buffer.timestamp.tv_usec * 1000
-        if not now_ns - OLDEST_STAMP_NS <= stamp_ns <= now_ns + self._interval_ns:
+        is_monotonic = buffer.flags & abi.BUF_FLAG_TIMESTAMP_MASK == abi.BUF_FLAG_TIMESTAMP_MONOTONIC
+        self._is_stamped = is_monotonic and now_ns - OLDEST_STAMP_NS <= stamp_ns <= now_ns + self._interval_ns
+        if not self._is_stamped:
             self.counts.foreign_stamps += 1
             return now_ns
         if buffer.flags & abi.BUF_FLAG_TSTAMP_SRC_MASK == abi.BUF_FLAG_TSTAMP_SRC_SOE:  # the frame's beginning

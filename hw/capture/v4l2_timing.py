@@ -127,10 +127,10 @@ class Colour:
         return ColourMatrix.BT709 if is_709 else ColourMatrix.BT601
 
     def value_range(self, pixel_format: PixelFormat) -> ValueRange:
-        """V4L2_MAP_QUANTIZATION_DEFAULT: of RGB and JPEG full, of all else limited."""
+        """V4L2_MAP_QUANTIZATION_DEFAULT: of YCbCr limited but of JPEG full, as of RGB; of grey as vivid."""
         if self.quantization == abi.QUANTIZATION_DEFAULT:
-            is_rgb = pixel_format in (PixelFormat.BGR24, PixelFormat.BGRX)
-            is_full = is_rgb or self.colorspace == abi.COLORSPACE_JPEG
+            is_ycbcr = pixel_format in (PixelFormat.YUYV422, PixelFormat.NV12)
+            is_full = not is_ycbcr or self.colorspace == abi.COLORSPACE_JPEG
         else:
             is_full = self.quantization == abi.QUANTIZATION_FULL_RANGE
         return ValueRange.FULL if is_full else ValueRange.LIMITED

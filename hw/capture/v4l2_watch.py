@@ -37,9 +37,13 @@ def adopt_signal(device: V4l2Device) -> SourceTimings | None:
             if error.errno in (errno.EINVAL, errno.ERANGE):
                 raise out_of_range(seen) from error
             raise
+    _require_good(used)
+    return seen
+
+
+def _require_good(used: abi.Input | None) -> None:
     if used is not None and (trouble := input_trouble(used.status)):
         raise trouble
-    return seen
 
 
 def _query(device: V4l2Device) -> tuple[abi.DvTimings, SourceTimings]:
@@ -90,9 +94,7 @@ class SignalWatch:
         if now_ns < self.due_ns():
             return
         self._checked_ns = now_ns
-        used = self._device.input()
-        if used is not None and (trouble := input_trouble(used.status)):
-            raise trouble
+        self._check_input()
         silent_ns = now_ns - self._heard_ns
         if silent_ns >= self._silence_ns or not self._has_events:
             self._compare_timings()
@@ -103,20 +105,23 @@ class SignalWatch:
         """The driver told of something out of band."""
         if not self._device.has_source_changed():
             return
-        used = self._device.input()
-        if used is not None and (trouble := input_trouble(used.status)):
-            raise trouble
+        self._check_input()
         if self._timings is None:
             raise SourceChangedError("the source changed its signal")
         self._compare_timings()
 
     def explain(self) -> None:
         """The driver reported an error: raises what it is about, and that there is one if nothing better is known."""
-        used = self._device.input()
-        if used is not None and (trouble := input_trouble(used.status)):
-            raise trouble
+        self._check_input()
         self._compare_timings()
         raise DeviceError("the capture device's driver reports an error", "it is opened again")
+
+    def _check_input(self) -> None:
+        """The status knows of trouble, the measured timings name it better ("out of range")."""
+        used = self._device.input()
+        if used is not None and input_trouble(used.status):
+            self._compare_timings()
+        _require_good(used)
 
     def _compare_timings(self) -> None:
         if self._timings is None:
