@@ -1,4 +1,7 @@
-"""`cathlink probe`: what this box can encode with, why not with more, and what it holds in software, measured here."""
+"""`cathlink probe`: what this box can encode with, why not with more, and what it holds in software, measured here.
+
+And the capture devices that it has, as they are now.
+"""
 
 import json
 import sys
@@ -8,6 +11,7 @@ import msgspec
 from daemon.encoder_trial import SOFTWARE_NAME, Trial
 from daemon.encoder_verdict import Verdict, find_verdict, save_verdict, verdict_path
 from daemon.probe_software import SoftwareRate, software_rates
+from hw.capture.v4l2_list import CaptureListing, list_capture_devices
 from hw.encoders.table import accelerator
 
 
@@ -21,10 +25,13 @@ def run_probe(*, as_json: bool) -> int:
     except OSError as error:
         print(f"cathlink: {verdict_path()} cannot be written ({error.strerror}); not kept", file=sys.stderr)
     rates = software_rates()
+    captures = list_capture_devices()
     if as_json:
-        print(json.dumps({"encoders": msgspec.to_builtins(verdict.trials), "software": msgspec.to_builtins(rates)}))
+        parts = {"encoders": verdict.trials, "software": rates, "capture": captures}
+        print(json.dumps(msgspec.to_builtins(parts)))
     else:
         print(describe(verdict, rates))
+        print(f"\n{describe_captures(captures)}")
     return 0
 
 
@@ -35,6 +42,12 @@ def describe(verdict: Verdict, rates: list[SoftwareRate]) -> str:
     lines += ["", _conclusion(verdict), "", f"{'in software':<16}{'a new image takes':<28}holds, images a second"]
     lines += [_rate_line(rate) for rate in rates]
     return "\n".join(lines)
+
+
+def describe_captures(captures: list[CaptureListing]) -> str:
+    if not captures:
+        return "capture devices: none (cameras and capture cards are /dev/video*)"
+    return "\n".join(["capture devices, with the address to configure:", *map(str, captures)])
 
 
 def _encoder_line(trial: Trial) -> str:

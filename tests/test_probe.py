@@ -12,8 +12,9 @@ from daemon.encoder_trial import SOFTWARE_NAME, Trial, try_encoder
 from daemon.encoder_verdict import Verdict, load_verdict, ranked, run_trial, save_verdict
 from daemon.main import main
 from daemon.picture.quarantine import boot_id
-from daemon.probe import describe
+from daemon.probe import describe, describe_captures
 from daemon.probe_software import SoftwareRate, holds_hz
+from hw.capture.v4l2_list import CaptureListing
 from hw.encoders.fake import EncoderFault, FaultyEncoder
 from hw.encoders.table import ACCELERATORS
 
@@ -111,3 +112,13 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert {trial["name"] for trial in answer["encoders"]} == {SOFTWARE_NAME, *(entry.name for entry in ACCELERATORS)}
     assert answer["software"][0]["holds_hz"] == 60
     assert (tmp_path / "encoders.json").exists()
+
+
+def test_capture_devices_are_listed_with_their_address() -> None:
+    assert "none" in describe_captures([])
+    card = CaptureListing("v4l2:/dev/video0", "Card, HDMI 0", "no signal", ("YUYV: format=yuyv422",))
+    assert describe_captures([card]).splitlines()[1:] == [
+        "v4l2:/dev/video0  Card, HDMI 0",
+        "    signal: no signal",
+        "    YUYV: format=yuyv422",
+    ]
