@@ -3,6 +3,7 @@
 Reading and writing go to the descriptor itself: pyserial's own `write` spins while a full line takes nothing.
 """
 
+import contextlib
 import os
 import select
 from pathlib import Path
@@ -60,6 +61,8 @@ class UsbSerialPort:
     def close(self) -> None:
         port, self._serial = self._serial, None
         if port is not None:
+            with contextlib.suppress(OSError):
+                port.reset_output_buffer()  # closing waits for what is not sent yet, half a minute on a stuck line
             port.close()
 
     def _is_hung_up(self) -> bool:

@@ -21,6 +21,7 @@ def box() -> Iterator[RunningDevice]:
     plugged.unplug()
 
 
+@pytest.mark.slow
 def test_xray_over_a_still_picture_alarms_both_ends_and_a_silent_box_is_never_off(
     tmp_path: Path, box: RunningDevice
 ) -> None:

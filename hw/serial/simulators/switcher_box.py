@@ -1,13 +1,12 @@
 """A video switcher of the SW HDMI kind: reads commands character by character, as the real one does (hw.serial.sis)."""
 
-import re
-
 from hw.serial.ports import NEVER_NS
 
 PARTIAL_COMMAND_LIMIT_NS = 10_000_000_000  # "Pauses of 10 seconds or longer between command characters"
 GREETING = "(C) Copyright 2026, cathlink, simulated switcher, V1.00"
 _ESCAPE = "\x1b"
 _LONGEST_COMMAND = 16
+LONGEST_NUMBER = 3
 
 
 class SimulatedSwitcher:
@@ -31,7 +30,7 @@ class SimulatedSwitcher:
 
     def receive(self, data: bytes, now_ns: int) -> None:
         self.tick(now_ns)
-        for character in data.decode("latin-1"):
+        for character in data.decode("ascii", errors="replace"):
             self._partial, self._partial_ns = self._partial + character, now_ns
             self._try_command()
 
@@ -47,15 +46,15 @@ class SimulatedSwitcher:
                     self._answer("E10")
                 return
             self._answer(self._signal_line() if command == f"{_ESCAPE}LS\r" else "E10")
-        elif select := re.fullmatch(r"(\d+)!", command):
-            self._select(int(select[1]))
+        elif command.endswith("!") and command[:-1].isdecimal():
+            self._select(int(command[:-1]))
         elif command in ("I", "i"):
             self._answer(f"In{self.input} All")
         elif command in ("Q", "q"):
             self._answer("1.00")
         elif command in ("\r", "\n"):
             self._partial = ""
-        elif not re.fullmatch(r"\d{1,3}", command):
+        elif not (command.isdecimal() and len(command) <= LONGEST_NUMBER):
             self._answer("E10")
 
     def _select(self, number: int) -> None:
