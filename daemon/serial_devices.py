@@ -10,6 +10,7 @@ never delays anything.
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from daemon.config import SerialConfig
 from daemon.messages import XrayReport
@@ -161,3 +162,18 @@ class SerialDevices:
         if self._switcher is not None:
             answer["source"] = {"input": self._switcher.input, "signals": list(self._switcher.signals)}
         return answer
+
+
+def describe_serial(serial: dict[str, Any]) -> list[str]:
+    """Lines of `cathlink status` from the snapshot, one a device."""
+    said = {"X-ray contact": serial.get("xray", "")}
+    if source := serial.get("source"):
+        inputs = [f"{number}{'' if signal else ' (no signal)'}" for number, signal in enumerate(source["signals"], 1)]
+        said["switcher"] = f"source is input {source['input']} of {', '.join(inputs)}"
+    lines = []
+    for name, device in serial["devices"].items():
+        words = said.get(name) or "answers"
+        if not device["answering"]:
+            words = f"not connected, {device['problem']}" if device["problem"] else "connected, does not answer"
+        lines.append(f"  {name}: {words}")
+    return lines

@@ -39,7 +39,7 @@ class SerialLine:
         self._note_event = note_event
         self._wake = asyncio.Event()
         self._unwritten = b""
-        self._failure: DeviceError | None = None
+        self._failure: Exception | None = None
         self.is_open = False
         self.problem = "not opened yet"
 
@@ -56,6 +56,9 @@ class SerialLine:
                     await self._serve()
                 except DeviceError as error:
                     self._note_problem(str(error))
+                except Exception:  # a fault of ours in one device's protocol must not cost the others
+                    logger.exception("%s: internal fault", self.name)
+                    self._note_problem("internal fault, see the log")
                 await asyncio.to_thread(self._port.close)
                 await asyncio.sleep(REOPEN_AFTER_S)
         finally:
@@ -97,7 +100,7 @@ class SerialLine:
     def _read(self) -> None:
         try:
             self._device.receive(self._port.read(), time.monotonic_ns())
-        except DeviceError as error:
+        except Exception as error:  # told, and the port opened anew, by `run`
             self._failure = error
             asyncio.get_running_loop().remove_reader(self._port.fileno())
         self._wake.set()

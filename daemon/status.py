@@ -13,6 +13,7 @@ from typing import Any
 
 from daemon.errors import LinkError
 from daemon.health import describe_health
+from daemon.serial_devices import describe_serial
 from hw.errors import CathlinkError
 
 Snapshot = dict[str, object]
@@ -124,6 +125,8 @@ def describe(answer: dict[str, Any]) -> str:
         lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]
         for figure, value in worker["figures"].items():
             lines.append(f"    {figure:<28}{value:g}")
+    if answer.get("serial"):
+        lines += describe_serial(answer["serial"])
     if answer.get("health"):
         lines += describe_health(answer["health"])
     return "\n".join(lines)

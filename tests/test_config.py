@@ -65,6 +65,7 @@ def test_both_configurations_of_a_lab_load(tmp_path: Path) -> None:
         ('encoder.preset="ultrafast"', lambda config: config.encoder.preset == "ultrafast"),
         ("link.listen=[::1]:5000", lambda config: config.link.listen == "[::1]:5000"),
         ("display.device=raw:-?format=gray8", lambda config: config.display.device == "raw:-?format=gray8"),
+        ("serial.panel=usb-panel-if00", lambda config: config.serial.panel == "usb-panel-if00"),
         ("status.socket=here.sock", lambda config: config.status.socket.endswith("/here.sock")),
     ],
 )
@@ -92,6 +93,10 @@ def test_the_last_override_wins(config_path: Path) -> None:
         ("link.listen=nowhere", ["link.listen: 'nowhere'", "HOST:PORT"]),
         ("link.listen=127.0.0.1:0", ["link.listen: "]),
         ("link.listen=127.0.0.1:65536", ["link.listen: "]),
+        ("serial.panel=dev/ttyUSB0", ["serial.panel: 'dev/ttyUSB0'", "/dev/serial/by-id"]),
+        ("serial.xray=usb-box", ["serial.xray: a receiver does not use it"]),
+        ("serial.switcher=/dev/ttyS0", ["serial.switcher: a receiver does not use it"]),
+        ("serial.pedal=x", ["serial.pedal: unknown key"]),
         ("link.peer=127.0.0.1:5", ["link.peer: a receiver does not use it", "remove it"]),
         ("capture.device=phantom:64x64", ["capture.device: a receiver does not use it"]),
         ("capture.layout=layout.toml", ["capture.layout: a receiver does not use it"]),

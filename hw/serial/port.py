@@ -6,6 +6,7 @@ Reading and writing go to the descriptor itself: pyserial's own `write` spins wh
 import contextlib
 import os
 import select
+import termios
 from pathlib import Path
 
 import serial
@@ -33,7 +34,7 @@ class UsbSerialPort:
         self.close()
         try:
             self._serial = serial.Serial(str(self._path), self._baud_rate, timeout=0, exclusive=True)
-        except (OSError, ValueError) as error:  # SerialException is an OSError
+        except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
             raise DeviceError(f"{self._path}: {_reason(self._path, error)}") from error
 
     def fileno(self) -> int:
@@ -61,7 +62,7 @@ class UsbSerialPort:
     def close(self) -> None:
         port, self._serial = self._serial, None
         if port is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, termios.error):
                 port.reset_output_buffer()  # closing waits for what is not sent yet, half a minute on a stuck line
             port.close()
 
@@ -80,7 +81,7 @@ class UsbSerialPort:
         return DeviceError(f"{self._path}: unplugged")
 
 
-def _reason(path: Path, error: OSError | ValueError) -> str:
+def _reason(path: Path, error: Exception) -> str:
     if not path.exists():
         return "not there"
     if isinstance(error, serial.SerialException) and "lock" in str(error):

@@ -11,7 +11,7 @@ import pytest
 from daemon.config import SerialConfig
 from daemon.messages import XrayReport
 from daemon.panel_view import PanelCall
-from daemon.serial_devices import SerialDevices
+from daemon.serial_devices import SerialDevices, describe_serial
 from daemon.serial_line import SerialLine
 from daemon.states import PictureState
 from hw.errors import DeviceError
@@ -206,6 +206,26 @@ def test_a_device_that_takes_nothing_is_given_up_and_opened_again() -> None:
     asyncio.run(go())
 
 
+def test_a_fault_in_a_protocol_costs_that_device_alone_and_it_is_tried_again() -> None:
+    class Faulty(FrontPanel):
+        def receive(self, data: bytes, now_ns: int) -> None:
+            raise ZeroDivisionError
+
+    async def go() -> None:
+        port, problems = FakePort(), []
+        line = SerialLine("panel", port, Faulty(), tell=print, note_event=lambda what, cause: problems.append(what))
+        task = asyncio.create_task(line.run())
+        await until(lambda: line.is_open, "open")
+        port.deliver(b"x")
+        await until(lambda: line.problem == "internal fault, see the log", "it is said")
+        await until(lambda: line.is_open, "open again")
+        assert problems == ["panel connected", "panel not connected", "panel connected"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
 def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_can_be() -> None:
     async def go() -> None:
         port, panel = FakePort(), FrontPanel()
@@ -230,3 +250,22 @@ def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_c
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(go())
+
+
+def test_the_status_lines() -> None:
+    well = {"connected": True, "answering": True, "problem": ""}
+    silent = {"connected": True, "answering": False, "problem": ""}
+    gone = {"connected": False, "answering": False, "problem": "/dev/x: not there"}
+    source = {"input": 2, "signals": [False, True]}
+    assert describe_serial({"devices": {}}) == []
+    assert describe_serial(
+        {"devices": {"panel": well, "X-ray contact": well, "switcher": well}, "xray": "on", "source": source}
+    ) == [
+        "  panel: answers",
+        "  X-ray contact: on",
+        "  switcher: source is input 2 of 1 (no signal), 2",
+    ]
+    assert describe_serial({"devices": {"panel": gone, "X-ray contact": silent}, "xray": "unknown"}) == [
+        "  panel: not connected, /dev/x: not there",
+        "  X-ray contact: connected, does not answer",
+    ]
