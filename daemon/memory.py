@@ -1,9 +1,9 @@
-"""Giving back what only a process's start needs: a box has little memory.
+"""Giving back what is needed for a moment only: a box has little memory.
 
 numba keeps LLVM loaded; once the kernels have come out of their cache it is never called again, yet some seventy
 megabytes of it stay resident. Its pages that nothing has written to are clean copies of a file, so they can be dropped
 at any time (madvise(2), MADV_DONTNEED) and come back by themselves if a kernel must be compiled after all. And what
-loading kernels and drawing the first picture took of the heap lies free in it, until malloc_trim(3) gives it back.
+the first picture, or a moment of a busy machine, took of the heap lies free in it, until malloc_trim(3) gives it back.
 """
 
 import ctypes
@@ -25,8 +25,13 @@ def release_start_memory() -> int:
     for start, end in clean_mappings(COMPILER_LIBRARY, Path("/proc/self/smaps").read_text()):
         if libc.madvise(start, end - start, MADV_DONTNEED) == 0:
             released_bytes += end - start
-    libc.malloc_trim(0)
+    trim_heap()
     return released_bytes
+
+
+def trim_heap() -> None:
+    """Give the heap's free pages back to the system, also those between others."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def clean_mappings(library: str, smaps: str) -> Iterator[tuple[int, int]]:

@@ -16,11 +16,13 @@ from daemon import log
 from daemon.channel import Channel
 from daemon.config import Config, Role
 from daemon.errors import ChannelClosedError
+from daemon.memory import trim_heap
 from daemon.messages import Failed, FromWorker, SmallMessage, Start, Stop, ToLink, ToVideo, ToWorker, XrayReport
 from hw.errors import USAGE_EXIT_CODE, CathlinkError
 
 logger = logging.getLogger(__name__)
 
+TRIM_HEAP_EVERY_S = 20.0
 PR_SET_NAME = 15
 PR_SET_PDEATHSIG = 1
 
@@ -49,8 +51,10 @@ class Supervision:
 
         def watch() -> None:
             try:
-                while not isinstance(message := self._channel.receive(), Stop):
-                    if isinstance(message, SmallMessage):
+                while not isinstance(message := self._channel.receive(TRIM_HEAP_EVERY_S), Stop):
+                    if message is None:
+                        trim_heap()
+                    elif isinstance(message, SmallMessage):
                         on_small(message)
                     elif isinstance(message, XrayReport):
                         on_xray(message)
