@@ -7,8 +7,8 @@ from typing import Final
 
 from hw.ports import Picture
 
-IMAGES_KEPT: Final = 24
-"""At 30 images/s this covers 0.8 s: a slow path's delay both ways. 1 MiB each at 1024x1024."""
+IMAGES_KEPT: Final = 12
+"""At 30 images/s this covers 0.4 s: a slow path's delay both ways. 1 MiB each at 1024x1024."""
 
 
 @dataclass(frozen=True, slots=True)
