@@ -4,8 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT_PACKAGES := python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0
-APT_TEST_PACKAGES := chromium xvfb xdotool tshark systemd fonts-dejavu-core
+APT_PACKAGES := python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0 mosquitto
+APT_TEST_PACKAGES := mosquitto-clients chromium xvfb tshark systemd fonts-dejavu-core
 APT_BENCH_PACKAGES := ffmpeg
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX := /opt/cathlink

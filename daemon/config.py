@@ -87,6 +87,15 @@ class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     socket: str = "/run/cathlink/status.sock"
 
 
+class ManageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Without this table there is no management. `broker`: HOST:PORT, HOST as in the broker's certificate."""
+
+    broker: str
+    site: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    operators: str = "operators.toml"
+    directory: str = "/var/lib/cathlink/manage"
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     role: Role
     identity: IdentityConfig
@@ -98,6 +107,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     serial: SerialConfig = SerialConfig()
     pointing: PointingConfig = PointingConfig()
     status: StatusConfig = StatusConfig()
+    manage: ManageConfig | None = None
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> Config:
@@ -180,7 +190,9 @@ def _check(path: Path, config: Config) -> None:
             raise ConfigError(f"{path}: {key}: a {config.role} does not use it", "remove it")
     for key in ("panel", "xray", "switcher"):
         _check_port(getattr(config.serial, key), f"{path}: serial.{key}")
-    for key, value in {"link.peer": config.link.peer, "link.listen": config.link.listen}.items():
+    broker = config.manage.broker if config.manage else ""
+    addresses = {"link.peer": config.link.peer, "link.listen": config.link.listen, "manage.broker": broker}
+    for key, value in addresses.items():
         if value:
             split_address(value, f"{path}: {key}")
 
@@ -211,4 +223,8 @@ def _absolute(config: Config, base: Path) -> Config:
     if capture.layout:
         capture = msgspec.structs.replace(capture, layout=os.path.join(base, capture.layout))
     status = msgspec.structs.replace(config.status, socket=os.path.join(base, config.status.socket))
-    return msgspec.structs.replace(config, identity=identity, capture=capture, status=status)
+    manage = config.manage
+    if manage:
+        operators, directory = os.path.join(base, manage.operators), os.path.join(base, manage.directory)
+        manage = msgspec.structs.replace(manage, operators=operators, directory=directory)
+    return msgspec.structs.replace(config, identity=identity, capture=capture, status=status, manage=manage)

@@ -39,3 +39,7 @@ class UsageError(CathlinkError):
 
 class PointingError(CathlinkError):
     """A word of the peer's board that cannot be read."""
+
+
+class ManageError(CathlinkError):
+    """Management that cannot do its work: its disk, its keys, its broker's address."""

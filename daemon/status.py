@@ -15,7 +15,6 @@ from daemon.errors import LinkError
 from daemon.health import describe_health
 from daemon.serial_devices import describe_serial
 from hw.errors import CathlinkError
-from hw.serial.ports import XrayState
 
 Snapshot = dict[str, object]
 WATCH_EVERY_S = 0.5
@@ -121,8 +120,6 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"  age of the picture  {picture['age_ms']} ms")
     if picture["latency_ms"] is not None:
         lines.append(f"  glass to glass      {picture['latency_ms']} ms ±{picture['latency_bound_ms']}")
-    if answer["xray"] != XrayState.NOT_WATCHED.words:
-        lines.append(f"  X-ray               {answer['xray']}")
     for name, worker in answer["workers"].items():
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
         lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]

@@ -16,6 +16,7 @@ from collections import deque
 from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
+from daemon.manage.hook import ManagementHook
 from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
 from daemon.serial_devices import SerialDevices
 from daemon.states import PictureState
@@ -23,7 +24,6 @@ from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
 from daemon.worker_life import WorkerLife
 from hw.sensors import LinuxSensors
-from hw.serial.ports import XrayState
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Supervisor:
         self._systemd = SystemdNotifier()
         self.serial = SerialDevices(config.serial, note_event=self.note_event, tell_xray=self._workers["video"].tell)
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
+        self._management = ManagementHook(self)
         self._status = StatusServer(config.status.socket, self.snapshot)
 
     async def run(self) -> int:
@@ -56,10 +57,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         await self._status.start()
+        self._management.start()
         lives = [asyncio.create_task(worker.live()) for worker in self._workers.values()]
         care = [asyncio.create_task(part) for part in (self._care(), self._health.run(), self.serial.run())]
         await self.stopping.wait()
         self._systemd.stopping()
+        await self._management.stop()
         # The link last: nothing new enters a link that is about to close.
         await asyncio.gather(*(worker.stop() for name, worker in self._workers.items() if name != "link"))
         await self._workers["link"].stop()
@@ -100,6 +103,7 @@ class Supervisor:
     def note_event(self, what: str, cause: str) -> None:
         logger.info("%s%s", what, f": {cause}" if cause else "")
         self.events.append(Event(what, cause, time.monotonic_ns()))
+        self._management.note_event(what, cause)
 
     def _note_truth(self, report: TruthReport) -> None:
         if self._truth is None or report.state != self._truth.state:
@@ -125,15 +129,6 @@ class Supervisor:
             return PictureState.LINK_STALLED, "the link process does not answer"
         return PictureState(report.state), report.cause
 
-    def xray_now(self) -> XrayState:
-        """By this box's own contact, or as the sender says; silence is not an answer."""
-        if self.config.role is Role.SENDER:
-            return self.serial.xray
-        report = self._truth
-        if report is None or time.monotonic_ns() - report.at_ns > TRUTH_LIMIT_NS:
-            return XrayState.UNKNOWN
-        return report.xray
-
     def snapshot(self) -> dict[str, object]:
         """What `cathlink status` shows."""
         state, cause = self.truth_now()
@@ -150,7 +145,6 @@ class Supervisor:
                 "latency_ms": report.latency_ms if report else None,
                 "latency_bound_ms": report.latency_bound_ms if report else None,
             },
-            "xray": self.xray_now().words,
             "workers": {
                 worker.name: {
                     "pid": worker.process.pid if worker.process else None,
@@ -162,6 +156,7 @@ class Supervisor:
             },
             "serial": self.serial.snapshot(),
             "health": self._health.snapshot(),
+            "management": self._management.snapshot(),
             "events": [
                 {"what": event.what, "cause": event.cause, "at_ns": event.at_ns} for event in list(self.events)[-20:]
             ],

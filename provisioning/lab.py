@@ -3,15 +3,19 @@
 The authority's key is never written: nobody can add a device to a lab later, whoever gets hold of its files.
 """
 
+import base64
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hw.errors import USAGE_EXIT_CODE, CathlinkError
 from provisioning.authority import Authority, ProvisioningError, write_file, write_identity
 
+BROKER_NAME = "localhost"
+CONSOLE_NAME = "console.lab.cathlink"
 SENDER_NAME = "sender.lab.cathlink"
 RECEIVER_NAME = "receiver.lab.cathlink"
 
@@ -40,7 +44,7 @@ preset = "superfast"
 
 [status]
 socket = "sender.sock"
-"""
+{manage}"""
 
 _RECEIVER_TOML = """\
 role = "receiver"
@@ -59,6 +63,22 @@ device = "web:127.0.0.1:8080"
 
 [status]
 socket = "receiver.sock"
+{manage}"""
+
+_MANAGE_TOML = """
+# Management by MQTT, with a broker that has the lab's broker.crt, broker.key and authority.crt: see docs/mqtt.md.
+{comment}[manage]
+{comment}broker = "{broker_name}:{broker_port}"
+{comment}site = "lab"
+{comment}directory = "{role}.manage"
+"""
+
+_OPERATORS_TOML = """\
+# Whose commands the devices of this lab take. operator.key is the private half of the first.
+[[operator]]
+name = "operator of the lab"
+role = "administrator"
+key = "{key}"
 """
 
 _LAYOUT_TOML = """\
@@ -88,14 +108,19 @@ class Lab:
     authority: Authority
 
 
-def make_lab(directory: Path, *, link_port: int = 47000, replace: bool = False) -> Lab:
+def make_lab(directory: Path, *, link_port: int = 47000, broker_port: int | None = None, replace: bool = False) -> Lab:
     """Make a lab in `directory`, which is created if need be (mode 0700). The receiver listens on `link_port`.
+
+    With `broker_port` both are managed through a broker there; without, the table for it is there as a comment.
 
     Raises LabExistsError when any of its files is there and `replace` is False, ProvisioningError when they cannot be
     written.
     """
     names = [f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")]
-    files = tuple(directory / name for name in ["authority.crt", "layout.toml", *names])
+    names += [f"{role}.{kind}" for role in ("broker", "console") for kind in ("crt", "key")]
+    files = tuple(
+        directory / name for name in ["authority.crt", "layout.toml", *names, "operators.toml", "operator.key"]
+    )
     present = [path for path in files if path.exists()]
     if present and not replace:
         raise LabExistsError(
@@ -118,5 +143,19 @@ def make_lab(directory: Path, *, link_port: int = 47000, replace: bool = False) 
     ):
         write_identity(authority.issue(name), directory / f"{role}.crt", directory / f"{role}.key")
         configs[role] = directory / f"{role}.toml"
-        write_file(configs[role], template.format(link_port=link_port, peer_name=peer_name).encode())
+        manage = _MANAGE_TOML.format(
+            comment="" if broker_port else "# ", broker_name=BROKER_NAME, broker_port=broker_port or 8883, role=role
+        )
+        write_file(configs[role], template.format(link_port=link_port, peer_name=peer_name, manage=manage).encode())
+    for role, name in (("broker", BROKER_NAME), ("console", CONSOLE_NAME)):
+        write_identity(authority.issue(name), directory / f"{role}.crt", directory / f"{role}.key")
+    _write_operator(directory)
     return Lab(configs["sender"], configs["receiver"], files, authority)
+
+
+def _write_operator(directory: Path) -> None:
+    private_key = ed25519.Ed25519PrivateKey.generate()
+    secret = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_file(directory / "operator.key", secret, mode=0o600)
+    public = base64.b64encode(private_key.public_key().public_bytes_raw()).decode()
+    write_file(directory / "operators.toml", _OPERATORS_TOML.format(key=public).encode())

@@ -49,6 +49,18 @@ def test_a_receiver_with_its_defaults_and_absolute_paths(config_path: Path) -> N
     assert (config.display.device, config.encoder.bitrate_bps) == ("none:", 6_000_000)
 
 
+def test_management_is_a_table_of_its_own_with_paths_made_absolute(config_path: Path) -> None:
+    assert load_config(config_path).manage is None
+    config_path.write_text(RECEIVER + '[manage]\nbroker = "broker.example:8883"\nsite = "lyon-sud"\n')
+    manage = load_config(config_path).manage
+    assert manage is not None
+    assert manage.operators == str(config_path.parent / "operators.toml")
+    assert manage.directory == "/var/lib/cathlink/manage"
+    assert "manage.broker" in mistake(config_path, "manage.broker=broker.example")
+    for site in ("a/b", "+", "#", "", "$SYS"):
+        assert "manage.site" in mistake(config_path, f"manage.site={site!r}")
+
+
 def test_both_configurations_of_a_lab_load(tmp_path: Path) -> None:
     lab = make_lab(tmp_path / "lab")
     assert load_config(lab.sender_config).role is Role.SENDER

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,8 @@ class WatchedDaemon:
     """`python -m daemon run`, and a thread that asks for its status every POLL_S."""
 
     def __init__(
-        self,
-        config: Path,
-        *settings: str,
-        stdin: int = subprocess.DEVNULL,
-        stdout: int | None = None,
-        environment: Mapping[str, str] | None = None,
+        self, config: Path, *settings: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None
     ) -> None:
-        """`environment`: variables besides our own."""
         self.log_path = config.with_suffix(".log")
         self.samples: deque[Sample] = deque(maxlen=2_000)
         self.answer: dict[str, Any] = {}
@@ -70,9 +64,7 @@ class WatchedDaemon:
         for setting in settings:
             command += ["--set", setting]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=log, env={**os.environ, **(environment or {})}
-            )
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()

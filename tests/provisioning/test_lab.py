@@ -11,12 +11,15 @@ from daemon.picture.layout_file import load_layouts
 from provisioning.authority import ProvisioningError
 from provisioning.cli import main
 from provisioning.identity import Identity
-from provisioning.lab import RECEIVER_NAME, SENDER_NAME, LabExistsError, make_lab
+from provisioning.lab import BROKER_NAME, CONSOLE_NAME, RECEIVER_NAME, SENDER_NAME, LabExistsError, make_lab
 
 NAMES = {
     "authority.crt",
     "layout.toml",
     *(f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")),
+    *(f"{role}.{kind}" for role in ("broker", "console") for kind in ("crt", "key")),
+    "operators.toml",
+    "operator.key",
 }
 
 
@@ -27,6 +30,9 @@ def test_a_lab_is_complete_and_its_keys_are_closed(tmp_path):
     assert {path.name for path in lab.files if stat.S_IMODE(path.stat().st_mode) == 0o600} == {
         "sender.key",
         "receiver.key",
+        "broker.key",
+        "console.key",
+        "operator.key",
     }
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -74,6 +80,31 @@ def test_the_authority_of_a_lab_issues_further_identities(tmp_path):
     identity = lab.authority.issue("third.lab.cathlink")
     sender = Identity.load(tmp_path / "sender.crt", tmp_path / "sender.key", tmp_path / "authority.crt")
     assert identity.authorities == sender.authorities
+
+
+def test_with_a_broker_both_devices_are_managed_and_without_one_neither(tmp_path):
+    lab = make_lab(tmp_path, broker_port=18830)
+    for path, role in ((lab.sender_config, Role.SENDER), (lab.receiver_config, Role.RECEIVER)):
+        manage = load_config(path).manage
+        assert (manage.broker, manage.site) == (f"{BROKER_NAME}:18830", "lab")
+        assert manage.directory == str(tmp_path / f"{role}.manage")
+        assert manage.operators == str(tmp_path / "operators.toml")
+    lab = make_lab(tmp_path, replace=True)
+    assert load_config(lab.sender_config).manage is None
+    lab.sender_config.write_text(
+        lab.sender_config.read_text()
+        .replace("# [manage]", "[manage]")
+        .replace("# broker", "broker")
+        .replace("# site", "site")
+    )
+    assert load_config(lab.sender_config).manage.site == "lab"
+
+
+def test_brokers_and_consoles_certificates_are_of_the_lab(tmp_path):
+    make_lab(tmp_path)
+    for role, name in (("broker", BROKER_NAME), ("console", CONSOLE_NAME)):
+        identity = Identity.load(tmp_path / f"{role}.crt", tmp_path / f"{role}.key", tmp_path / "authority.crt")
+        assert identity.name == name
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
