@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 APT_PACKAGES := python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0 mosquitto
 APT_TEST_PACKAGES := mosquitto-clients chromium xvfb tshark systemd fonts-dejavu-core
 APT_BENCH_PACKAGES := ffmpeg
+APT_APPLIANCE_PACKAGES := qemu-system-x86 mmdebstrap systemd-container iproute2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX := /opt/cathlink
 CLIP ?=
 PHANTOM ?= ../shared
 
-.PHONY: help setup setup-test demo test test-slow bench bench-pictures lock install clean
+.PHONY: help setup setup-test demo test test-slow test-appliance bench bench-pictures lock install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +28,9 @@ test: setup-test ## all fast tests, linters and types among them
 
 test-slow: setup-test ## the suites that take minutes
 	@$(BIN)/python -m pytest -m slow
+
+test-appliance: $(VENV)/.ready-appliance ## capture on a virtual camera in a QEMU guest, the unit under systemd; as root, 10 minutes at first
+	@$(BIN)/python -m pytest -v tests/appliance/test_*.py
 
 bench: setup ## latency, CPU and memory of the corridor
 	@$(BIN)/cathlink bench
@@ -57,6 +61,12 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	@echo "system packages for the tests: $(APT_TEST_PACKAGES)"
 	@dpkg -s $(APT_TEST_PACKAGES) >/dev/null 2>&1 || ( $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT_TEST_PACKAGES) >/dev/null )
+	@touch $@
+
+$(VENV)/.ready-appliance: $(VENV)/.ready
+	@echo "system packages for the machines that tests boot: $(APT_APPLIANCE_PACKAGES)"
+	@dpkg -s $(APT_APPLIANCE_PACKAGES) >/dev/null 2>&1 || ( $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT_APPLIANCE_PACKAGES) >/dev/null )
 	@touch $@
 
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
