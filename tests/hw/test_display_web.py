@@ -24,6 +24,19 @@ from websockets.typing import Origin
 from hw.display.web import WebDisplay
 from hw.display.web.watch import MAX_VIEWERS, Shown, _update, _Viewer
 from hw.errors import DeviceError
+from hw.overlay import (
+    Command,
+    CommandInput,
+    FrozenPicture,
+    Input,
+    Overlay,
+    Pane,
+    Phase,
+    PointerInput,
+    Shape,
+    ShapeKind,
+    ToolButton,
+)
 from hw.ports import Banner, ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, GrayPicture, Tone
 
 LIVE = Banner(Tone.GOOD, "LIVE", "all is well", 70, 83, 4, Tone.GOOD)
@@ -360,3 +373,54 @@ def test_a_server_that_died_is_an_error(display: WebDisplay) -> None:
     wait_until(lambda: display._server is not None and not display._server.is_alive(), "the server ends")
     with pytest.raises(DeviceError, match="server has stopped"):
         display.show(None, LIVE, is_new=False)
+
+
+def test_what_people_do_on_a_page_is_taken_as_input(display: WebDisplay) -> None:
+    taken: list[Input] = []
+
+    def has_two() -> bool:
+        taken.extend(display.take_inputs())
+        return len(taken) == 2
+
+    with viewer_of(display) as viewer:
+        viewer.socket.send('[{"type":"pointer","phase":"press","pane":"live","x":10.5,"y":2}]')
+        viewer.socket.send('[{"type":"command","command":"freeze"}]')
+        wait_until(has_two, "both inputs")
+    assert taken == [PointerInput(Phase.PRESS, Pane.LIVE, (10.5, 2)), CommandInput(Command.FREEZE)]
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[1]", '[{"type":"pointer","phase":"press","pane":"live","x":1e9,"y":0}]', '[{"type":"command"}]']
+)
+def test_what_the_page_cannot_have_sent_ends_the_connection(display: WebDisplay, text: str) -> None:
+    with viewer_of(display) as viewer:
+        viewer.socket.send(text)
+        with pytest.raises(ConnectionClosed):
+            viewer.socket.recv(DEADLINE_S)
+    assert display.take_inputs() == []
+
+
+def test_the_overlay_comes_with_the_update_and_the_frozen_picture_at_its_own_address(display: WebDisplay) -> None:
+    stroke = Shape(ShapeKind.PATH, ((1.5, 2.5), (3.5, 4.5)), (255, 214, 10), 1.0, "3 px")
+    frozen = FrozenPicture(77, flat(50), 1200, "", (stroke,), is_large=True)
+    overlay = Overlay((stroke,), frozen, (ToolButton(Command.UNDO, "undo"),))
+    with viewer_of(display) as viewer:
+        display.show(flat(100), LIVE, is_new=True, overlay=overlay)
+        update, _ = viewer.hear()
+    shape = {
+        "kind": "path",
+        "points": [[1.5, 2.5], [3.5, 4.5]],
+        "colour": [255, 214, 10],
+        "opacity": 1,
+        "label": "3 px",
+    }
+    assert update["overlay"]["shapes"] == [shape]
+    assert update["overlay"]["frozen"]["shapes"] == [shape]
+    assert (update["overlay"]["frozen"]["number"], update["overlay"]["frozen"]["age_ms"]) == (77, 1200)
+    assert update["overlay"]["tools"][0]["command"] == "undo"
+    status, _, jpeg = ask(display, "/frozen/77.jpg")
+    assert status == 200
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(jpeg))), flat(50))
+    assert ask(display, "/frozen/78.jpg")[0] == 404
+    display.show(flat(100), LIVE, is_new=False)
+    assert ask(display, "/frozen/77.jpg")[0] == 404

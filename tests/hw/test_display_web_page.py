@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -16,6 +17,18 @@ from hw.display.banner import LATENCY_LABELS
 from hw.display.web import WebDisplay
 from hw.display.web.jpeg import JpegEncoder
 from hw.display.web.watch import MAX_VIEWERS, Update
+from hw.overlay import (
+    NOTHING_OVER,
+    Command,
+    CommandInput,
+    FrozenPicture,
+    Overlay,
+    Phase,
+    PointerInput,
+    Shape,
+    ShapeKind,
+    ToolButton,
+)
 from hw.ports import Banner, GrayPicture, Tone
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -55,6 +68,7 @@ class Presenter:
         self.display = WebDisplay("127.0.0.1", port)
         self.banner = LIVE
         self.picture: GrayPicture | None = np.zeros((64, 64), np.uint8)
+        self.overlay = NOTHING_OVER
         self.moves = True
         self._silent = threading.Event()
         self.display.open()
@@ -66,7 +80,7 @@ class Presenter:
         while not self._silent.wait(0.02):
             if self.moves:
                 shade = (shade + 16) % 256
-                self.display.show(np.full((64, 64), shade, np.uint8), self.banner, is_new=True)
+                self.display.show(np.full((64, 64), shade, np.uint8), self.banner, is_new=True, overlay=self.overlay)
             else:
                 self.display.show(self.picture, self.banner, is_new=self.picture is not None)
 
@@ -263,3 +277,61 @@ def test_the_page_words_ages_as_the_receiver_does(
 ) -> None:
     page.goto(presenter.display.address)
     assert page.evaluate("async (age) => (await import('/page.js')).ageWords(age)", age_ms) == words
+
+
+def test_a_hand_on_the_page_is_taken_at_the_pixel_where_it_is(page: Any, presenter: Presenter) -> None:
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.goto(presenter.display.address)
+    expect(page.locator("#picture")).to_be_visible()
+    box = page.locator("#picture").bounding_box()
+    scale = min(box["width"], box["height"]) / 64
+    left = box["x"] + (box["width"] - 64 * scale) / 2
+    top = box["y"] + (box["height"] - 64 * scale) / 2
+    page.mouse.move(left + 10.5 * scale, top + 20.5 * scale)
+    page.mouse.down()
+    page.mouse.move(left + 40.5 * scale, top + 50.5 * scale)
+    page.mouse.up()
+    page.keyboard.press("f")
+    taken: list[Any] = []
+
+    def has_all() -> bool:
+        taken.extend(presenter.display.take_inputs())
+        return len(taken) >= 5
+
+    deadline = time.monotonic() + 10
+    while not has_all() and time.monotonic() < deadline:
+        page.wait_for_timeout(20)
+    pointers = [item for item in taken if isinstance(item, PointerInput)]
+    assert [item.phase for item in pointers] == [Phase.HOVER, Phase.PRESS, Phase.DRAG, Phase.RELEASE]
+    assert [tuple(map(int, item.position)) for item in pointers] == [(10, 20), (10, 20), (40, 50), (40, 50)]
+    assert taken[-1] == CommandInput(Command.FREEZE)
+
+
+def test_strokes_are_drawn_over_the_picture_and_frozen_is_written_above_the_frozen_one(
+    page: Any, presenter: Presenter
+) -> None:
+    stroke = Shape(ShapeKind.PATH, ((10.5, 20.5), (40.5, 20.5)), (255, 214, 10))
+    frozen = FrozenPicture(5, np.full((64, 64), 90, np.uint8), 2300, "", (stroke,), is_large=False)
+    presenter.overlay = Overlay((stroke,), frozen, (ToolButton(Command.CLEAR, "clear"),))
+    page.goto(presenter.display.address)
+    expect(page.locator("#frozen-label")).to_have_text("FROZEN - 2.3 s old")
+    expect(page.locator("#tools button")).to_have_text("clear")
+    for canvas in ("#live-marks", "#frozen-marks"):
+        page.wait_for_function(
+            """(id) => { const canvas = document.querySelector(id);
+            const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+            const at = canvas.width / 64;
+            pixel.drawImage(canvas, -25.5 * at, -20.5 * at);
+            const [r, g, b] = pixel.getImageData(0, 0, 1, 1).data;
+            return r > 240 && g > 200 && b < 40; }""",
+            arg=canvas,
+        )
+    page.locator("#tools button").click()
+    deadline = time.monotonic() + 10
+    taken: list[Any] = []
+    while CommandInput(Command.CLEAR) not in taken and time.monotonic() < deadline:
+        taken.extend(presenter.display.take_inputs())
+        page.wait_for_timeout(20)
+    assert CommandInput(Command.CLEAR) in taken
+    presenter.overlay = NOTHING_OVER
+    expect(page.locator("#frozen")).to_be_hidden()

@@ -1,6 +1,7 @@
 """The Display that is a web page: a server thread in the presenter's process, which the presenter never waits for."""
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -69,10 +70,17 @@ class WebDisplay:
             self._pixels = None
         elif is_new or self._pixels is None:
             self._pixels = picture.copy()
-        self._page.publish(Shown(banner, None if picture is None else self._number, self._pixels, now_ns))
+        self._page.publish(Shown(banner, None if picture is None else self._number, self._pixels, now_ns, overlay))
 
     def take_inputs(self) -> Sequence[Input]:
-        return ()
+        """What all viewers did; each of them is this end's hand."""
+        if self._page is None:
+            raise DeviceError("web display is not open")
+        inputs: list[Input] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                inputs.append(self._page.inputs.popleft())
+        return inputs
 
     def close(self) -> None:
         if self._server is not None:
@@ -93,7 +101,7 @@ class _ServerThread:
                 web_application(self.page, host),
                 http="h11",
                 ws="websockets-sansio",  # the other implementation is built on a deprecated API
-                ws_max_size=1024,  # a page sends serial numbers alone
+                ws_max_size=4096,  # a page sends serial numbers and a few inputs at once
                 ws_per_message_deflate=False,  # JPEG does not shrink, and the banner is small
                 lifespan="off",
                 log_config=None,

@@ -1,6 +1,8 @@
 // The picture as the receiver shows it, with its banner. The page trusts nothing but fresh word from the receiver:
 // whatever it last heard, it says itself when that is old.
 
+import { attachPointing, drawOverlay } from "./pointing.js";
+
 const STALLED_AFTER_MS = 300;
 const TICK_MS = 50;
 const RECONNECT_AFTER_MS = 400;
@@ -85,6 +87,7 @@ function draw(next, picture) {
   }
   canvas.hidden = next.number === null;
   element("empty").hidden = !canvas.hidden;
+  drawOverlay(next.overlay, canvas.width, canvas.height, ageWords);
 }
 
 // Everything in words. Called for every update and on the page's own clock.
@@ -128,6 +131,9 @@ function setText(id, text) { // only on change, or screen readers would repeat i
   if (target.textContent !== String(text)) target.textContent = text;
 }
 
+attachPointing((inputs) => {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(inputs);
+});
 setInterval(tell, TICK_MS);
 document.addEventListener("visibilitychange", tell);
 connect();

@@ -1,4 +1,4 @@
-"""The HTTP side of the picture page: its three files, its health, and who may ask.
+"""The HTTP side of the picture page: its four files, its health, and who may ask.
 
 The picture is patients' data, so a page of another site must not get at it through the browser of somebody who may:
 a WebSocket is accepted from this page's own origin alone, and requests only under a name that cannot be one of another
@@ -33,6 +33,7 @@ _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/pointing.js": ("pointing.js", "text/javascript; charset=utf-8"),
 }
 
 
@@ -49,10 +50,15 @@ def web_application(page: PicturePage, host: str) -> ASGIApp:
             200 if is_well else 503,
         )
 
+    async def frozen(request: Request) -> Response:
+        jpeg = await page.frozen_jpeg(request.path_params["number"])
+        return Response(status_code=404) if jpeg is None else Response(jpeg, media_type="image/jpeg")
+
     async def no_icon(request: Request) -> Response:
         return Response(status_code=204)
 
     routes: list[BaseRoute] = [_file_route(path, *file) for path, file in _FILES.items()]
+    routes += [Route("/frozen/{number:int}.jpg", frozen)]
     routes += [Route("/healthz", healthz), Route("/favicon.ico", no_icon), WebSocketRoute("/watch", page.watch)]
     return OwnSiteOnly(Starlette(routes=routes), host)
 

@@ -8,6 +8,7 @@ it stops, updates stop, and the page itself says that its picture is old.
 import asyncio
 import contextlib
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hw.display.banner import LATENCY_LABELS, latency_words
 from hw.display.web.jpeg import JpegEncoder
+from hw.display.web.pointing import INPUTS_KEPT, OverlayUpdate, parse_inputs
+from hw.overlay import NOTHING_OVER, Input, Overlay
 from hw.ports import Banner, Picture, Tone
 
 MAX_VIEWERS = 8
@@ -32,6 +35,7 @@ class Shown:
     number: int | None  # counts new pictures; None: there is no picture
     pixels: Picture | None
     at_ns: int
+    overlay: Overlay = NOTHING_OVER
 
     @property
     def born_ns(self) -> int:
@@ -54,6 +58,7 @@ class Update(msgspec.Struct, frozen=True):
     latency: str
     latency_label: str
     latency_tone: Tone
+    overlay: OverlayUpdate = OverlayUpdate.of(NOTHING_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class PicturePage:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._viewers: set[_Viewer] = set()
         self._encoding: asyncio.Future[_Encoded] | None = None
+        self.inputs: deque[Input] = deque(maxlen=INPUTS_KEPT)  # what viewers did; appended here, taken by the presenter
         self.latest: Shown | None = None  # the one slot: replaced whole, so that no lock is needed
 
     @property
@@ -115,7 +121,7 @@ class PicturePage:
         self._viewers.add(viewer)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_listen(socket, viewer))
+                tasks.create_task(self._listen(socket, viewer))
                 tasks.create_task(self._tell(socket, viewer))
         except* WebSocketDisconnect:
             pass
@@ -160,6 +166,33 @@ class PicturePage:
                 viewer.holds, jpeg = None, None
             return jpeg
 
+    async def _listen(self, socket: WebSocket, viewer: _Viewer) -> None:
+        """Hear the viewer's answers, what people do on its page, and that it left."""
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message["code"])
+            text = message.get("text") or ""
+            if text.startswith("["):
+                try:
+                    self.inputs.extend(parse_inputs(text))
+                except ValueError:
+                    raise _WrongAnswerError("that is nothing that one can do on this page") from None
+                continue
+            if not viewer.must_answer or text != str(viewer.serial):
+                raise _WrongAnswerError("that is no answer to the last update")
+            viewer.must_answer = False
+            viewer.answered_ns = time.monotonic_ns()
+            viewer.answered.set()
+
+    async def frozen_jpeg(self, number: int) -> bytes | None:
+        """The frozen picture, if that is its number now."""
+        frozen = self.latest.overlay.frozen if self.latest else None
+        if frozen is None or frozen.number != number or frozen.pixels is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._encoder.encode, frozen.pixels)
+
     async def _encode(self, wanted: Shown) -> _Encoded:
         """`wanted` as JPEG, or the one that is just being encoded for another viewer: that is hardly older."""
         last = self._encoding
@@ -171,19 +204,6 @@ class PicturePage:
     def _encode_in_thread(self, wanted: Shown) -> _Encoded:
         assert wanted.pixels is not None
         return _Encoded(wanted, self._encoder.encode(wanted.pixels))
-
-
-async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
-    """Hear the viewer's answers, and that it left."""
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message["code"])
-        if not viewer.must_answer or message.get("text") != str(viewer.serial):
-            raise _WrongAnswerError("that is no answer to the last update")
-        viewer.must_answer = False
-        viewer.answered_ns = time.monotonic_ns()
-        viewer.answered.set()
 
 
 def _update(shown: Shown, viewer: _Viewer, *, jpeg_follows: bool) -> Update:
@@ -206,4 +226,5 @@ def _update(shown: Shown, viewer: _Viewer, *, jpeg_follows: bool) -> Update:
         latency=latency_words(banner.latency_ms, banner.latency_bound_ms),
         latency_label=LATENCY_LABELS[banner.latency_tone],
         latency_tone=banner.latency_tone,
+        overlay=OverlayUpdate.of(shown.overlay),
     )
