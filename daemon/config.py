@@ -5,7 +5,7 @@ import re
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -83,6 +83,17 @@ class PointingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     catheter_french: Annotated[float, msgspec.Meta(ge=1.0, le=30.0)] = 6.0
 
 
+class VoiceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Without a device there is no voice. `headset`: nothing of the speaker reaches the microphone."""
+
+    device: str = ""
+    headset: bool = False
+    packet_ms: Literal[10, 20] = 20
+    bitrate_bps: Annotated[int, msgspec.Meta(ge=12_000, le=128_000)] = 32_000
+    auto_answer: bool = False
+    push_to_talk: bool = False
+
+
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     socket: str = "/run/cathlink/status.sock"
 
@@ -106,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     picture: PictureConfig = PictureConfig()
     serial: SerialConfig = SerialConfig()
     pointing: PointingConfig = PointingConfig()
+    voice: VoiceConfig = VoiceConfig()
     status: StatusConfig = StatusConfig()
     manage: ManageConfig | None = None
 

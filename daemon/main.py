@@ -44,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="go on, twice a second")
     status.set_defaults(command=_status)
 
+    voice = commands.add_parser("voice", help="the call of the running daemon: ring, answer, end, mute")
+    voice.add_argument("wish", choices=("call", "accept", "end", "mute", "unmute", "talk", "release"))
+    _add_config(voice)
+    voice.set_defaults(command=_voice)
+
     demo = commands.add_parser("demo", help="sender, receiver and a page with the live picture, all on this machine")
     demo.add_argument("--clip", type=Path, help="a recording to send instead of the synthetic X-ray")
     demo.add_argument("--port", type=int, default=8080, help="port of the page (default: %(default)s; 0: any)")
@@ -150,6 +155,17 @@ def _status(options: argparse.Namespace) -> int:
 
     config = load_config(options.config, options.set)
     print_status(config.status.socket, as_json=options.json, watch=options.watch)
+    return 0
+
+
+def _voice(options: argparse.Namespace) -> int:
+    from daemon.status import StatusClient
+
+    client = StatusClient(load_config(options.config, options.set).status.socket)
+    try:
+        client.ask(f"voice {options.wish}")
+    finally:
+        client.close()
     return 0
 
 

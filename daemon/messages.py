@@ -2,15 +2,20 @@
 
 video --- AccessUnit, SourceReport (sender) / ViewReport (receiver) ---> link
 link  --- EncoderOrder, TruthReport (sender) / DeliveredUnit, LinkReport (receiver) ---> video
-all   --- Statistics, Event, TruthReport ---> supervisor
+voice --- VoicePacket, VoiceReport ---> link
+link  --- HeardVoice, VoiceReport (the peer's), PathReport ---> voice;   VoiceReport (of both ends) ---> video
+all   --- Statistics, Event, TruthReport, VoiceReport ---> supervisor --- VoiceCommand ---> voice
 supervisor --- XrayReport ---> video (sender)
 any   --- SmallMessage ---> link ... peer's link --- SmallMessage ---> the process that reads its kind
 """
+
+from enum import StrEnum
 
 import msgspec
 
 from daemon.config import Config
 from daemon.link.rtcp import SourceStatus, ViewStatus
+from daemon.link.voice_status import VoiceStatus
 from hw.serial.ports import XrayState
 
 
@@ -87,6 +92,58 @@ class ViewReport(msgspec.Struct, frozen=True, tag="view"):
     wants_idr: bool = False
 
 
+class VoicePacket(msgspec.Struct, frozen=True, tag="voice"):
+    """Encoded voice on its way to the peer. `starts`: what comes before has nothing to do with it."""
+
+    timestamp: int  # 32 bits, 48 kHz
+    payload_type: int  # daemon.link.rtp: PT_OPUS or PT_RED
+    payload: bytes
+    starts: bool = False
+
+
+class HeardVoice(msgspec.Struct, frozen=True, tag="heard"):
+    """A voice packet from the peer. `stream` is its SSRC."""
+
+    stream: int
+    sequence_number: int
+    timestamp: int
+    payload_type: int
+    payload: bytes
+    arrival_ns: int
+
+
+class VoiceReport(msgspec.Struct, frozen=True, tag="voice_status"):
+    """What an end says of its voice: this box's, or the peer's as it was heard."""
+
+    status: VoiceStatus
+    is_peers: bool = False
+
+
+class PathReport(msgspec.Struct, frozen=True, tag="path"):
+    """The link to the voice process, at least every 50 ms."""
+
+    last_authenticated_ns: int | None
+    narrow: bool = False  # so narrow that voice must do with as little as it can
+
+
+class VoiceWish(StrEnum):
+    """What a person wants of the call: a button, a command, the panel."""
+
+    CALL = "call"
+    ACCEPT = "accept"
+    END = "end"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    TALK = "talk"  # push-to-talk: pressed
+    RELEASE = "release"
+
+
+class VoiceCommand(msgspec.Struct, frozen=True, tag="voice_command"):
+    """Supervisor to the voice process."""
+
+    wish: VoiceWish
+
+
 class TruthReport(msgspec.Struct, frozen=True, tag="truth"):
     """The picture truth at this end, for the supervisor. Ages in milliseconds, None: not known."""
 
@@ -129,7 +186,8 @@ class SmallMessage(msgspec.Struct, frozen=True, tag="small"):
     payload: bytes
 
 
-ToWorker = Start | Stop | XrayReport | SmallMessage
-FromWorker = TruthReport | Event | Statistics | Failed | SmallMessage
-ToLink = AccessUnit | SourceReport | ViewReport | SmallMessage
-ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport | SmallMessage
+ToWorker = Start | Stop | XrayReport | SmallMessage | VoiceCommand
+FromWorker = TruthReport | Event | Statistics | Failed | SmallMessage | VoiceReport
+ToLink = AccessUnit | SourceReport | ViewReport | SmallMessage | VoicePacket | VoiceReport
+ToVideo = EncoderOrder | DeliveredUnit | LinkReport | SourceReport | TruthReport | SmallMessage | VoiceReport
+ToVoice = HeardVoice | VoiceReport | PathReport

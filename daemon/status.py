@@ -1,4 +1,7 @@
-"""The local status socket: what `cathlink status` asks. One line of JSON for each line it is sent."""
+"""The local status socket: what `cathlink status` asks, and where commands come in ("voice mute").
+
+One line of JSON for each line it is sent: the status, or why a command could not be followed.
+"""
 
 import asyncio
 import contextlib
@@ -7,25 +10,31 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from daemon.errors import LinkError
 from daemon.health import describe_health
 from daemon.serial_devices import describe_serial
+from daemon.voice.desk import describe_voice
 from hw.errors import CathlinkError
 
 Snapshot = dict[str, object]
+Obey = Callable[[str], None]
 WATCH_EVERY_S = 0.5
 
 
 class StatusServer:
-    """Answers on a Unix socket that only this user and group can open."""
+    """Answers on a Unix socket that only this user and group can open.
 
-    def __init__(self, path: str, snapshot: Callable[[], Snapshot]) -> None:
+    `commands` are told the rest of a line that begins with their name; one may raise CathlinkError.
+    """
+
+    def __init__(self, path: str, snapshot: Callable[[], Snapshot], commands: Mapping[str, Obey] | None = None) -> None:
         self._path = Path(path)
         self._snapshot = snapshot
+        self._commands = commands or {}
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -44,10 +53,20 @@ class StatusServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            while await reader.readline():
-                writer.write(json.dumps(self._snapshot()).encode() + b"\n")
+            while line := await reader.readline():
+                writer.write(json.dumps(self._answer(line.decode(errors="replace"))).encode() + b"\n")
                 await writer.drain()
         writer.close()
+
+    def _answer(self, line: str) -> Snapshot:
+        name, _, rest = line.strip().partition(" ")
+        obey = self._commands.get(name)
+        if obey is not None:
+            try:
+                obey(rest)
+            except CathlinkError as error:
+                return {"error": str(error)}
+        return self._snapshot()
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -80,13 +99,16 @@ class StatusClient:
             ) from error
         self._file = self._socket.makefile("rwb")
 
-    def ask(self) -> dict[str, Any]:
+    def ask(self, line: str = "status") -> dict[str, Any]:
+        """The status; another line is a command, after which it is the same. Raises CathlinkError."""
         try:
-            self._file.write(b"status\n")
+            self._file.write(line.encode() + b"\n")
             self._file.flush()
             answer: dict[str, Any] = json.loads(self._file.readline())
         except (OSError, ValueError) as error:
             raise CathlinkError(f"the daemon stopped answering ({error})") from error
+        if "error" in answer:
+            raise CathlinkError(answer["error"])
         return answer
 
     def close(self) -> None:
@@ -120,6 +142,8 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"  age of the picture  {picture['age_ms']} ms")
     if picture["latency_ms"] is not None:
         lines.append(f"  glass to glass      {picture['latency_ms']} ms ±{picture['latency_bound_ms']}")
+    if answer.get("voice"):
+        lines += describe_voice(answer["voice"])
     for name, worker in answer["workers"].items():
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
         lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]

@@ -17,11 +17,12 @@ from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
 from daemon.manage.hook import ManagementHook
-from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport
+from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport, VoiceReport
 from daemon.serial_devices import SerialDevices
 from daemon.states import PictureState
 from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
+from daemon.voice.desk import VoiceDesk
 from daemon.worker_life import WorkerLife
 from hw.sensors import LinuxSensors
 
@@ -50,7 +51,8 @@ class Supervisor:
         self.serial = SerialDevices(config.serial, note_event=self.note_event, tell_xray=self._workers["video"].tell)
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
         self._management = ManagementHook(self)
-        self._status = StatusServer(config.status.socket, self.snapshot)
+        self.voice = VoiceDesk(self._workers["voice"].tell if "voice" in self._workers else None)
+        self._status = StatusServer(config.status.socket, self.snapshot, {"voice": self.voice.obey})
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -94,6 +96,8 @@ class Supervisor:
                 worker.figures, worker.words = message.figures, message.words
             case TruthReport():
                 self._note_truth(message)
+            case VoiceReport():
+                self.voice.note(message)
             case Event():
                 self.note_event(message.what, message.cause)
             case Failed():
@@ -145,6 +149,7 @@ class Supervisor:
                 "latency_ms": report.latency_ms if report else None,
                 "latency_bound_ms": report.latency_bound_ms if report else None,
             },
+            "voice": self.voice.snapshot(),
             "workers": {
                 worker.name: {
                     "pid": worker.process.pid if worker.process else None,
@@ -165,7 +170,7 @@ class Supervisor:
 
 def workers_beside_link(config: Config) -> tuple[str, ...]:
     """The workers that have a pipe to the link process each."""
-    return ("video",)
+    return ("video", "voice") if config.voice.device else ("video",)
 
 
 def run_supervisor(config: Config) -> int:

@@ -17,7 +17,19 @@ from daemon.channel import Channel
 from daemon.config import Config, Role
 from daemon.errors import ChannelClosedError
 from daemon.memory import trim_heap
-from daemon.messages import Failed, FromWorker, SmallMessage, Start, Stop, ToLink, ToVideo, ToWorker, XrayReport
+from daemon.messages import (
+    Failed,
+    FromWorker,
+    SmallMessage,
+    Start,
+    Stop,
+    ToLink,
+    ToVideo,
+    ToVoice,
+    ToWorker,
+    VoiceCommand,
+    XrayReport,
+)
 from hw.errors import USAGE_EXIT_CODE, CathlinkError
 
 logger = logging.getLogger(__name__)
@@ -46,6 +58,7 @@ class Supervision:
         on_stop: Callable[[], None],
         on_small: Callable[[SmallMessage], object] = lambda message: None,
         on_xray: Callable[[XrayReport], object] = lambda report: None,
+        on_voice: Callable[[VoiceCommand], object] = lambda command: None,
     ) -> None:
         """Watch for Stop, or for the supervisor's end, in a thread of its own; there the others are called too."""
 
@@ -58,6 +71,8 @@ class Supervision:
                         on_small(message)
                     elif isinstance(message, XrayReport):
                         on_xray(message)
+                    elif isinstance(message, VoiceCommand):
+                        on_voice(message)
             except ChannelClosedError:
                 logger.error("the supervisor has gone")
             self.stopping.set()
@@ -104,7 +119,12 @@ def _run(name: str, config: Config, supervision: Supervision, pipes: dict[str, s
     if name == "link":
         from daemon.link.worker import run_link
 
-        run_link(config, supervision, Channel(pipes["video"], ToLink))
+        voice: Channel[ToLink] | None = Channel(pipes["voice"], ToLink) if "voice" in pipes else None
+        run_link(config, supervision, Channel(pipes["video"], ToLink), voice)
+    elif name == "voice":
+        from daemon.voice.worker import run_voice
+
+        run_voice(config, supervision, Channel(pipes["link"], ToVoice))
     elif config.role is Role.SENDER:
         from daemon.sender import run_sender_video
 

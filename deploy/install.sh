@@ -8,7 +8,7 @@ python=/usr/bin/python3  # the one that the unit's user can read, whatever else 
 
 echo "[1/5] system packages"
 export DEBIAN_FRONTEND=noninteractive
-packages="python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0"
+packages="python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0 libopus0 libportaudio2 libasound2-plugins"
 # shellcheck disable=SC2086
 dpkg -s $packages >/dev/null 2>&1 || { apt-get update -qq; apt-get install -y -qq --no-install-recommends $packages >/dev/null; }
 

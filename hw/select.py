@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw.address import AddressForm, DeviceAddress, parse_address
+from hw.audio.ports import AudioDevices
 from hw.capture.pacing import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from hw.capture.signal import Signal
 from hw.encoders.table import ACCELERATORS, accelerator
@@ -44,6 +45,9 @@ DISPLAY_FORMS = {
     "raw": AddressForm("raw:-?format=gray8", frozenset({"format"}), needs_rest=True),
     "web": AddressForm("web:127.0.0.1:8080"),
     "none": AddressForm("none:"),
+}
+AUDIO_FORMS = {
+    "sound": AddressForm("sound:Jabra", frozenset({"microphone", "speaker"})),
 }
 
 _PULSES = re.compile(r"(?P<size>[^@]+)(@(?P<rate>[^@]+))?")
@@ -91,6 +95,14 @@ def hardware_encoder(name: str) -> "Callable[[], WatchedEncoder]":
     from hw.encoders.accelerated import AcceleratedEncoder
 
     return lambda: WatchedEncoder(known.name, AcceleratedEncoder(known))
+
+
+def audio_devices(address: str) -> AudioDevices:
+    """Microphone and speaker that `address` names, not opened yet. Raises DeviceAddressError."""
+    parsed = parse_address(address, AUDIO_FORMS)
+    from hw.audio.sound import SoundDevices
+
+    return SoundDevices(parsed.option("microphone") or parsed.rest, parsed.option("speaker") or parsed.rest)
 
 
 # --- capture ---

@@ -33,7 +33,9 @@ from daemon.link.srtp import SEAL_BYTES
 from daemon.link.transport import FOREVER_NS, Address, SecureTransport
 from daemon.link.video_receiver import VideoReceiver
 from daemon.link.video_sender import VideoSender
-from daemon.messages import AccessUnit, EncoderOrder
+from daemon.link.voice_path import VoicePath, wire_bytes
+from daemon.link.voice_status import VoiceStatus
+from daemon.messages import AccessUnit, EncoderOrder, VoicePacket
 from provisioning.identity import Identity
 
 DEFAULT_RTT_NS = 50_000_000
@@ -56,6 +58,8 @@ class Endpoint:
     def __init__(self, transport: SecureTransport) -> None:
         self.transport = transport
         self.clock = PeerClock()
+        self.voice = VoicePath()
+        self.voice_statuses: list[VoiceStatus] = []
         self._ssrc = secrets.randbits(32)  # of our RTCP
         self._peer_ssrc: int | None = None  # of its
         self._address_changes = 0
@@ -102,8 +106,22 @@ class Endpoint:
         self._peer_ssrc = peer_ssrc
         self.clock = PeerClock()
 
+    def send_voice(self, voice: VoicePacket, now_ns: int) -> None:
+        """At once: voice waits for nothing."""
+        packet, sequence_number = self.voice.packet(voice, now_ns)
+        if self.transport.send_rtp(packet):
+            self.voice.note_sent(wire_bytes(packet), now_ns)
+            self._note_voice_sent(sequence_number, wire_bytes(packet), now_ns)
+
+    def _note_voice_sent(self, sequence_number: int, size_bytes: int, now_ns: int) -> None:
+        """For an end that also sends pictures."""
+
+    def send_voice_status(self, status: VoiceStatus) -> None:
+        self._send_rtcp([status])
+
     def _receive_rtp(self, plain: bytes, now_ns: int) -> None:
-        self.malformed += 1
+        if not self.voice.take(parse_rtp(plain), now_ns):
+            self.malformed += 1
 
     def _receive_rtcp(self, message: RtcpMessage, now_ns: int) -> None:
         match message:
@@ -112,6 +130,8 @@ class Endpoint:
             case ClockReply():
                 if self.clock.note_reply(message.id, message.t1_ns, message.t2_ns, message.t3_ns, now_ns):
                     self.transport.confirm_address()
+            case VoiceStatus():
+                self.voice_statuses.append(message)
 
     def _send_rtcp(self, messages: Iterable[RtcpMessage]) -> bool:
         return self.transport.send_rtcp(serialize_rtcp(self._ssrc, messages))
@@ -169,6 +189,10 @@ class SenderEndpoint(Endpoint):
         )
         if not sent:
             self._idr_wanted = self.transport.is_established
+
+    def _note_voice_sent(self, sequence_number: int, size_bytes: int, now_ns: int) -> None:
+        self.video.pacer.yield_to(size_bytes, now_ns, self.controller.pacing_bps)
+        self._sent.note_sent(self.voice.ssrc, sequence_number, size_bytes, now_ns)
 
     def send_source_status(self, status: SourceStatus) -> None:
         self._send_rtcp([status])
@@ -243,13 +267,14 @@ class SenderEndpoint(Endpoint):
         return order
 
     def _encoder_bps(self, now_ns: int) -> int:
-        """What is left of the target for the encoder, after repair symbols and headers."""
+        """What is left of the target for the encoder, after voice, repair symbols and headers."""
         video = self.video
         share = OUTAGE_SHARE if self._is_unanswered(now_ns) else 1.0
         if video.source_packets:
             share *= video.source_packets / (video.source_packets + video.repair_packets)
         payload = 1 - HEADERS_PER_PACKET_BYTES / 1260
-        return max(MIN_ENCODER_BPS, int(self.controller.target_bps * share * payload) // 10_000 * 10_000)
+        target_bps = max(0, self.controller.target_bps - self.voice.rate_bps(now_ns))
+        return max(MIN_ENCODER_BPS, int(target_bps * share * payload) // 10_000 * 10_000)
 
     def figures(self, now_ns: int) -> dict[str, float]:
         """Path statistics for the supervisor; the unit is in the name."""
@@ -308,7 +333,8 @@ class ReceiverEndpoint(Endpoint):
         self._rate.add(len(plain) + SEAL_BYTES + UDP_IP_BYTES)
         if packet.send_time is not None:
             self._jitter.note(packet.send_time, now_ns)
-        self.video.receive(packet, now_ns)
+        if not self.voice.take(packet, now_ns):
+            self.video.receive(packet, now_ns)
 
     def _meet(self, peer_ssrc: int) -> None:
         super()._meet(peer_ssrc)

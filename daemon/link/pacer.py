@@ -71,6 +71,10 @@ class Pacer:
             self._next_ns += wire_bytes * 8_000_000_000 // pacing_bps
         return released
 
+    def yield_to(self, wire_bytes: int, now_ns: int, pacing_bps: int) -> None:
+        """Something that does not wait went out beside: what waits here waits for as long as that takes."""
+        self._next_ns = max(self._next_ns, now_ns - SLACK_NS) + wire_bytes * 8_000_000_000 // pacing_bps
+
     def next_timer_ns(self) -> int | None:
         """When the next packet is due, or None when none waits, or when only an answer from the peer lets it go."""
         return self._next_ns if (self._urgent or self._media) and not self._is_held else None

@@ -11,7 +11,9 @@ from struct import Struct
 
 import msgspec
 
+from daemon.link import voice_status
 from daemon.link.rtp import MAX_RTCP_BYTES, PacketError
+from daemon.link.voice_status import VoiceStatus, parse_voice_status, voice_status_bytes
 from daemon.states import EncoderState
 
 MAX_CAUSE_BYTES = 120
@@ -122,7 +124,8 @@ class ClockReply(msgspec.Struct, frozen=True):
     t3_ns: int
 
 
-RtcpMessage = PictureLoss | Nack | CongestionFeedback | SourceStatus | ViewStatus | ClockQuestion | ClockReply
+AppMessage = SourceStatus | ViewStatus | VoiceStatus | ClockQuestion | ClockReply
+RtcpMessage = PictureLoss | Nack | CongestionFeedback | AppMessage
 
 
 def serialize_rtcp(sender_ssrc: int, messages: Iterable[RtcpMessage]) -> bytes:
@@ -209,7 +212,7 @@ def _packet(sender_ssrc: int, message: RtcpMessage) -> bytes:
     return _HEADER.pack(0x80 | count, packet_type, 1 + len(body) // 4) + _WORD.pack(sender_ssrc) + body
 
 
-def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -> bytes:
+def _app_body(message: AppMessage) -> bytes:
     """Name and data."""
     match message:
         case SourceStatus():
@@ -241,6 +244,8 @@ def _app_body(message: SourceStatus | ViewStatus | ClockQuestion | ClockReply) -
                 message.latency_bound_ms,
             )
             return b"CLVS" + fixed + _pad(cause)
+        case VoiceStatus():
+            return voice_status_bytes(message)
         case ClockQuestion(identifier, t1_ns):
             return b"CLCQ" + _CLOCK_QUESTION.pack(identifier, t1_ns)
         case ClockReply(identifier, t1_ns, t2_ns, t3_ns):
@@ -412,6 +417,7 @@ _PARSERS: dict[tuple[int, int], Callable[[bytes], RtcpMessage | None]] = {
 _APP_PARSERS: dict[bytes, Callable[[bytes], RtcpMessage]] = {
     b"CLSS": _parse_source_status,
     b"CLVS": _parse_view_status,
+    voice_status.NAME: parse_voice_status,
     b"CLCQ": _parse_clock_question,
     b"CLCR": _parse_clock_reply,
 }

@@ -1,4 +1,4 @@
-"""The link process: one loop over the socket, the pipe to the video process, and the endpoint's timers.
+"""The link process: one loop over the socket, the pipes to the video and voice processes, and the endpoint's timers.
 
 One thread on purpose (docs/decisions/0001-link-is-one-loop.md): a second Python thread would make packets wait for the
 interpreter lock.
@@ -18,6 +18,7 @@ from daemon.link.congestion import CongestionController
 from daemon.link.endpoint import Endpoint, ReceiverEndpoint, SenderEndpoint, receiver_endpoint, sender_endpoint
 from daemon.link.message_kinds import Reader, reader_of
 from daemon.link.socket import UdpSocket, resolve
+from daemon.link.voice_pipe import VoicePipe
 from daemon.memory import release_start_memory
 from daemon.messages import (
     AccessUnit,
@@ -48,7 +49,9 @@ VIDEO_SILENCE_LIMIT_NS = 150_000_000
 NANOSECONDS = 1_000_000_000
 
 
-def run_link(config: Config, supervision: Supervision, video: Channel[ToLink]) -> None:
+def run_link(
+    config: Config, supervision: Supervision, video: Channel[ToLink], voice: Channel[ToLink] | None = None
+) -> None:
     """The link process of either end; returns when it is told to stop. Raises CathlinkError for a wrong config."""
     fec.warm_beside(then=release_start_memory)
     identity = Identity.load(
@@ -59,6 +62,8 @@ def run_link(config: Config, supervision: Supervision, video: Channel[ToLink]) -
         link = _SenderLink(config, identity, supervision, video)
     else:
         link = _ReceiverLink(config, identity, supervision, video)
+    if voice is not None:
+        link.voice = VoicePipe(voice, link.endpoint, video)
     link.run()
 
 
@@ -72,6 +77,7 @@ class _Link:
         self._supervision = supervision
         self._small_from_supervisor: BoundedQueue[SmallMessage] = BoundedQueue(SMALL_WAITING)
         self._video = video
+        self.voice: VoicePipe | None = None
         self._next_report_ns = 0
         self._next_statistics_ns = 0  # the first at once: it tells the supervisor that this process has come up
         self._video_heard_ns = 0
@@ -80,6 +86,8 @@ class _Link:
     def run(self) -> None:
         self._supervision.listen(on_stop=lambda: None, on_small=self._small_from_supervisor.put)
         waiting: list[UdpSocket | Channel[ToLink]] = [self.socket, self._video]
+        if self.voice is not None:
+            waiting.append(self.voice.channel)
         while not self._supervision.stopping.is_set():
             now_ns = time.monotonic_ns()
             timer_ns = min(self.endpoint.next_timer_ns(now_ns), self._next_report_ns, now_ns + LONGEST_WAIT_NS)
@@ -87,6 +95,9 @@ class _Link:
             if self.socket in ready:
                 for datagram, address in self.socket.receive():
                     self.endpoint.receive_datagram(datagram, address, time.monotonic_ns())
+            if self.voice is not None and self.voice.channel in ready:
+                self.voice.take_messages()  # before the video's: nothing may make it wait
+                self._send()
             if self._video in ready:
                 while (message := self._video.receive(timeout_s=0)) is not None:
                     self._video_heard_ns = time.monotonic_ns()
@@ -98,9 +109,13 @@ class _Link:
             self._send()
             self.hand_over(now_ns)
             self._hand_over_small()
+            if self.voice is not None:
+                self.voice.hand_over()
             if now_ns >= self._next_report_ns:
                 self._next_report_ns = now_ns + REPORT_EVERY_NS
                 self.report(now_ns)
+                if self.voice is not None:
+                    self.voice.report()
                 self._send()
             if now_ns >= self._next_statistics_ns:
                 self._next_statistics_ns = now_ns + STATISTICS_EVERY_NS
@@ -143,6 +158,7 @@ class _Link:
             "unsent": float(self.socket.unsent),
             "video_pipe_drops": float(self._video.drops),
             "cpu_percent": (self._cpu_ns - cpu_ns) / 1e7,
+            **(self.voice.figures() if self.voice is not None else {}),
         }
 
     def video_is_silent(self, now_ns: int) -> bool:
