@@ -28,6 +28,7 @@ STAGES = (
     ("receiver", "captured_to_delivered", "captured to delivered (link)"),
     ("receiver", "captured_to_shown", "captured to shown (end to end)"),
     ("sender", "encode", "encoder alone"),
+    ("sender", "overhead", "sender: all but chain and encoder"),
     ("receiver", "decode", "decoder alone"),
 )
 QUANTILES = ("p50", "p95", "p99")

@@ -36,11 +36,13 @@ from daemon.pointing.words import Author
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage, CaptureStage
 from daemon.sender_encode import EncodeStage
+from daemon.sender_relief import SenderRelief
 from daemon.stages import Stages
 from daemon.states import EncoderState, PictureState
 from daemon.worker import Supervision
 from hw.encoders.x264 import X264Encoder
 from hw.select import capture_device, display_device
+from hw.sensors import LinuxSensors
 
 HEARTBEAT_S = 0.025
 HELD_MARGIN_S = 0.001
@@ -75,6 +77,9 @@ class SenderVideo:
             report_event=self._report_event,
             stopping=supervision.stopping,
         )
+        self._relief = SenderRelief(
+            config.encoder, config.picture.filter, self._capture.give_up_filter, self._report_event
+        )
         self._encode = EncodeStage(
             config.encoder,
             source=self._source,
@@ -83,6 +88,7 @@ class SenderVideo:
             link=link,
             operator_pictures=self._operator_pictures,
             history=history,
+            relief=self._relief,
             stopping=supervision.stopping,
         )
         self._pointing = PointingDesk(
@@ -173,7 +179,9 @@ class SenderVideo:
 
     def _run_statistics(self) -> None:
         frames_before = images_before = 0
+        sensors = LinuxSensors(folders=())
         while not self._supervision.stopping.wait(1.0):
+            self._relief.is_throttled = bool(sensors.read().is_throttled)
             with self._source as source:
                 frames, images = source.frames, source.images
             figures = {
@@ -184,4 +192,6 @@ class SenderVideo:
                 **self._encode.figures(),
             }
             frames_before, images_before = frames, images
-            self._supervision.report(Statistics("video", figures, {"encoder": self._encoder_words}))
+            self._supervision.report(
+                Statistics("video", figures, {"encoder": self._encoder_words, "given up": self._relief.words})
+            )

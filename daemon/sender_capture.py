@@ -5,6 +5,7 @@ that is new goes into `images`, where the encode stage finds the newest.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from daemon.guarded import Guarded
 from daemon.picture.chain import Held, New, PictureChain, Withheld
 from daemon.picture.layout import LayoutBook
 from daemon.picture.mask import Boxes
-from daemon.picture.safe_filter import SafeFilter
+from daemon.picture.relieved_filter import RelievedFilter
 from daemon.picture.source import SourceWatch
 from daemon.queues import LatestSlot
 from daemon.states import FilterState
@@ -32,10 +33,11 @@ class CapturedImage:
     pixels: Picture
     capture_ns: int
     identity: Boxes
+    chain_ns: int = 0  # what the picture chain took for it
 
     def copy(self) -> "CapturedImage":
         """For longer than the chain keeps the pixels."""
-        return CapturedImage(self.pixels.copy(), self.capture_ns, self.identity)
+        return CapturedImage(self.pixels.copy(), self.capture_ns, self.identity, self.chain_ns)
 
 
 class CaptureStage:
@@ -63,7 +65,8 @@ class CaptureStage:
         self._stopping = stopping
         self._withheld_reason: str | None = None
         self._lost_problem: str | None = None
-        self._filter: SafeFilter | None = None
+        self._filter: RelievedFilter | None = None
+        self._is_filter_given_up = False
         self._filter_state = FilterState.OFF
 
     def run(self) -> None:
@@ -73,7 +76,8 @@ class CaptureStage:
                 timing = self._device.open()
                 with self._source as source:
                     source.note_open(timing)
-                self._filter = SafeFilter() if self._filter_choice is FilterChoice.SAFE else None
+                self._filter = RelievedFilter() if self._filter_choice is FilterChoice.SAFE else None
+                self._relieve_filter()
                 chain = PictureChain(self._layouts, timing, self._filter, self._colour_choice)
                 self._read_frames(chain, timing)
             except DeviceError as error:
@@ -86,6 +90,15 @@ class CaptureStage:
     def close(self) -> None:
         """From any thread: ends a blocked read."""
         self._device.close()
+
+    def give_up_filter(self, *, is_given_up: bool) -> None:
+        """From any thread: there is too little processor time for it."""
+        self._is_filter_given_up = is_given_up
+        self._relieve_filter()
+
+    def _relieve_filter(self) -> None:
+        if self._filter is not None:
+            self._filter.is_given_up = self._is_filter_given_up
 
     def figures(self) -> dict[str, float]:
         if self._filter is None:
@@ -102,13 +115,16 @@ class CaptureStage:
             if not has_frames:
                 has_frames = True
                 self._note_delivering(timing)
-            match chain.process(frame.pixels):
+            begun_ns = time.perf_counter_ns()
+            processed = chain.process(frame.pixels)
+            chain_ns = time.perf_counter_ns() - begun_ns
+            match processed:
                 case New(picture, identity):
                     self._note_withheld(None)
                     self._note_filter()
                     with self._source as source:
                         source.note_frame(frame.capture_ns, is_new=True)
-                    self._images.put(CapturedImage(picture, frame.capture_ns, identity))
+                    self._images.put(CapturedImage(picture, frame.capture_ns, identity, chain_ns))
                 case Held():
                     with self._source as source:
                         source.note_frame(frame.capture_ns, is_new=False)

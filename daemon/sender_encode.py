@@ -25,6 +25,7 @@ from daemon.picture.source import SourceWatch
 from daemon.pointing.history import ImageHistory
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage
+from daemon.sender_relief import SenderRelief
 from daemon.stages import StageTimer
 from hw.errors import DeviceError
 from hw.ports import EncodedPicture
@@ -51,6 +52,7 @@ class EncodeStage:
         link: Channel[ToVideo],
         operator_pictures: LatestSlot[DecodedPicture],
         history: ImageHistory,
+        relief: SenderRelief,
         stopping: threading.Event,
     ) -> None:
         self._config = config
@@ -59,6 +61,7 @@ class EncodeStage:
         self._link = link
         self._operator_pictures = operator_pictures
         self._history = history
+        self._relief = relief
         self._stopping = stopping
         self._choice = encoder
         self._encoder = ImageEncoder(encoder, config.preset, lossless=config.lossless)
@@ -70,6 +73,7 @@ class EncodeStage:
         self._refinement = Refinement()
         self._encode_time = StageTimer()
         self._captured_to_encoded = StageTimer()
+        self._overhead = StageTimer()  # of the way from capture to link: all but picture chain and encoder
 
     def run(self) -> None:
         problem = RepeatedProblem(logger)
@@ -109,6 +113,7 @@ class EncodeStage:
             "hardware_images_unchecked": float(self._check.skipped),
             **self._encode_time.figures("encode"),
             **self._captured_to_encoded.figures("captured_to_encoded"),
+            **self._overhead.figures("overhead"),
         }
 
     def _doubt_hardware(self, cause: str) -> None:
@@ -140,7 +145,7 @@ class EncodeStage:
 
     def _wait_for_turn_s(self) -> float:
         """How long a postponed image has to wait yet, by the order's image rate; without one: how long for any."""
-        limit_hz, last = self._order.image_rate_hz, self._last_encoded
+        limit_hz, last = self._limit_hz(), self._last_encoded
         if self._postponed is None:
             return max(0.0, min(ENCODE_WAIT_S, self._until_refinement_s()))
         if limit_hz is None or last is None:
@@ -158,7 +163,14 @@ class EncodeStage:
         """At which distinct images are encoded, as far as it is known."""
         with self._source as source:
             rate_hz = source.image_rate_hz
-        return min(rate_hz or MAX_IMAGE_RATE_HZ, self._order.image_rate_hz or MAX_IMAGE_RATE_HZ)
+        return min(rate_hz or MAX_IMAGE_RATE_HZ, self._limit_hz() or MAX_IMAGE_RATE_HZ)
+
+    def _limit_hz(self) -> float | None:
+        """The lower of what the link wants and what the processor allows; None: no limit."""
+        with self._source as source:
+            source_rate_hz = source.image_rate_hz
+        limits = (self._order.image_rate_hz, self._relief.rate_limit_hz(source_rate_hz or MAX_IMAGE_RATE_HZ))
+        return min((limit for limit in limits if limit is not None), default=None)
 
     # --- from image to access unit to the link ---
 
@@ -166,6 +178,7 @@ class EncodeStage:
         force_idr = self._idr_wanted.is_set()
         self._idr_wanted.clear()
         require_masked(image.pixels, image.identity)
+        self._encoder.set_preset(self._relief.preset)
         with self._encode_time:
             return self._encoder.encode(
                 image.pixels,
@@ -193,7 +206,16 @@ class EncodeStage:
             image_rate_hz=image_rate_hz,
         )
         if is_new:
-            self._captured_to_encoded.note_ns(now_ns - image.capture_ns)
+            self._note_times(image, now_ns)
             self._last_encoded = image = image.copy()
             self._operator_pictures.put(DecodedPicture(image.pixels, frame_id, 0, image.capture_ns))
         self._history.note(frame_id, image.pixels, image.capture_ns)
+
+    def _note_times(self, image: CapturedImage, now_ns: int) -> None:
+        encode_ns = self._encode_time.last_ns
+        self._captured_to_encoded.note_ns(now_ns - image.capture_ns)
+        self._overhead.note_ns(now_ns - image.capture_ns - image.chain_ns - encode_ns)
+        with self._source as source:
+            source_rate_hz = source.image_rate_hz
+        if source_rate_hz:
+            self._relief.note_image(now_ns, image.chain_ns + encode_ns, source_rate_hz)

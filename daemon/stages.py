@@ -55,6 +55,7 @@ class StageTimer:
         self._times_ns: list[int] = []
         self._next = 0
         self._started_ns = 0
+        self.last_ns = 0
 
     def __enter__(self) -> None:
         self._started_ns = time.perf_counter_ns()
@@ -65,6 +66,7 @@ class StageTimer:
         self.note_ns(time.perf_counter_ns() - self._started_ns)
 
     def note_ns(self, elapsed_ns: int) -> None:
+        self.last_ns = elapsed_ns
         if len(self._times_ns) < WINDOW:
             self._times_ns.append(elapsed_ns)
         else:

@@ -55,6 +55,13 @@ class ImageEncoder:
             raise
         return EncodedPicture(reference.result() + encoded.data, encoded.is_idr)
 
+    def set_preset(self, preset: str) -> None:
+        """Takes effect with the next image, which becomes an IDR."""
+        if preset != self._preset:
+            self._preset = preset
+            self._regions = None if preset == FASTEST_PRESET or self._lossless else RegionDetector()
+            self._settings = None
+
     def close(self) -> None:
         self._encoder.close()
         self._settings = None

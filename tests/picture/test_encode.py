@@ -47,6 +47,9 @@ class Source:
         self._encoder = ImageEncoder(self.device, "superfast", lossless=False)
         self._now_ns = 0
 
+    def set_preset(self, preset: str) -> None:
+        self._encoder.set_preset(preset)
+
     def encode(
         self, *, rate_hz: float = RATE_HZ, size: tuple[int, int] = (48, 64), force_idr: bool = False
     ) -> EncodedPicture:
@@ -105,6 +108,16 @@ def test_a_short_change_of_rate_opens_nothing() -> None:
             source.encode(rate_hz=2 * RATE_HZ)
         source.encode()
     assert len(source.device.opened) == 1
+
+
+def test_another_preset_opens_it_anew_and_the_same_one_does_not() -> None:
+    source = Source()
+    source.encode()
+    source.set_preset("superfast")
+    assert not source.encode().is_idr
+    source.set_preset("ultrafast")
+    assert source.encode().is_idr
+    assert [settings.preset for settings in source.device.opened] == ["superfast", "ultrafast"]
 
 
 def test_after_a_failure_it_opens_anew_with_an_idr() -> None:
