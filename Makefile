@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT_PACKAGES := python3-venv python3-dev gcc pkg-config libsystemd-dev libsdl2-2.0-0 libopus0 libportaudio2 libasound2-plugins mosquitto
-APT_TEST_PACKAGES := mosquitto-clients chromium xvfb tshark systemd fonts-dejavu-core pulseaudio pulseaudio-utils espeak-ng
+APT_TEST_PACKAGES := mosquitto-clients chromium xvfb xdotool tshark systemd fonts-dejavu-core pulseaudio pulseaudio-utils espeak-ng
 APT_BENCH_PACKAGES := ffmpeg
 APT_APPLIANCE_PACKAGES := qemu-system-x86 mmdebstrap systemd-container iproute2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

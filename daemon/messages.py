@@ -154,6 +154,7 @@ class TruthReport(msgspec.Struct, frozen=True, tag="truth"):
     latency_ms: int | None
     latency_bound_ms: int | None
     at_ns: int
+    xray: XrayState = XrayState.UNKNOWN  # at the receiver: what the sender says of it
 
 
 class Event(msgspec.Struct, frozen=True, tag="event"):

@@ -173,7 +173,9 @@ class ReceiverVideo:
         """What the expert sees, to the operator by way of the link, and to the supervisor."""
         self._sequence = (self._sequence + 1) & 0xFFFF_FFFF
         self._link.send(ViewReport(view_status(truth, self._sequence, now_ns), self._idr_wanted.is_set()))
-        self._supervision.report(truth_report(truth, now_ns))
+        with self._truth_lock:
+            xray = self._truth.xray(now_ns)
+        self._supervision.report(truth_report(truth, now_ns, xray))
 
     def _run_statistics(self) -> None:
         shown = 0

@@ -157,8 +157,6 @@ class SerialDevices:
                 for (name, line), device in zip(self._lines.items(), self._devices.values(), strict=True)
             }
         }
-        if self._xray is not None:
-            answer["xray"] = self._xray.state.words
         if self._switcher is not None:
             answer["source"] = {"input": self._switcher.input, "signals": list(self._switcher.signals)}
         return answer
@@ -166,7 +164,7 @@ class SerialDevices:
 
 def describe_serial(serial: dict[str, Any]) -> list[str]:
     """Lines of `cathlink status` from the snapshot, one a device."""
-    said = {"X-ray contact": serial.get("xray", "")}
+    said: dict[str, str] = {}
     if source := serial.get("source"):
         inputs = [f"{number}{'' if signal else ' (no signal)'}" for number, signal in enumerate(source["signals"], 1)]
         said["switcher"] = f"source is input {source['input']} of {', '.join(inputs)}"

@@ -19,6 +19,7 @@ from daemon.health import describe_health
 from daemon.serial_devices import describe_serial
 from daemon.voice.desk import describe_voice
 from hw.errors import CathlinkError
+from hw.serial.ports import XrayState
 
 Snapshot = dict[str, object]
 Obey = Callable[[str], None]
@@ -144,6 +145,8 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"  glass to glass      {picture['latency_ms']} ms ±{picture['latency_bound_ms']}")
     if answer.get("voice"):
         lines += describe_voice(answer["voice"])
+    if answer["xray"] != XrayState.NOT_WATCHED.words:
+        lines.append(f"  X-ray               {answer['xray']}")
     for name, worker in answer["workers"].items():
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
         lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]

@@ -25,6 +25,7 @@ from daemon.systemd import SystemdNotifier
 from daemon.voice.desk import VoiceDesk
 from daemon.worker_life import WorkerLife
 from hw.sensors import LinuxSensors
+from hw.serial.ports import XrayState
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,15 @@ class Supervisor:
             return PictureState.LINK_STALLED, "the link process does not answer"
         return PictureState(report.state), report.cause
 
+    def xray_now(self) -> XrayState:
+        """By this box's own contact, or as the sender says; silence is not an answer."""
+        if self.config.role is Role.SENDER:
+            return self.serial.xray
+        report = self._truth
+        if report is None or time.monotonic_ns() - report.at_ns > TRUTH_LIMIT_NS:
+            return XrayState.UNKNOWN
+        return report.xray
+
     def snapshot(self) -> dict[str, object]:
         """What `cathlink status` shows."""
         state, cause = self.truth_now()
@@ -150,6 +160,7 @@ class Supervisor:
                 "latency_bound_ms": report.latency_bound_ms if report else None,
             },
             "voice": self.voice.snapshot(),
+            "xray": self.xray_now().words,
             "workers": {
                 worker.name: {
                     "pid": worker.process.pid if worker.process else None,

@@ -28,6 +28,7 @@ ANSWER: dict[str, Any] = {
         "latency_ms": 45,
         "latency_bound_ms": 3,
     },
+    "xray": "on",
     "workers": {
         "link": {"pid": 5, "restarts": 1, "figures": {"rtt_ms": 20.5}, "words": {"encoder": "libx264 in software"}}
     },
@@ -130,3 +131,8 @@ def test_the_words_tell_state_cause_age_and_latency() -> None:
     unknown = {**ANSWER, "picture": {**ANSWER["picture"], "age_ms": None, "latency_ms": None, "cause": ""}}
     assert "age" not in describe(unknown)
     assert "glass" not in describe(unknown)
+
+
+def test_xray_is_told_where_it_is_watched() -> None:
+    assert "  X-ray               on" in describe(ANSWER).splitlines()
+    assert "X-ray  " not in describe({**ANSWER, "xray": "not watched"})

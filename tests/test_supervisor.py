@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon import supervisor, worker_life
@@ -111,6 +112,18 @@ def test_the_snapshot_brings_the_age_up_to_now(make_box: MakeBox, clock: Clock) 
         "latency_ms": 35,
         "latency_bound_ms": 2,
     }
+
+
+def test_xray_at_the_receiver_is_what_the_sender_says_and_not_when_nobody_says_it(
+    make_box: MakeBox, clock: Clock
+) -> None:
+    box = make_box("receiver")
+    assert box.snapshot()["xray"] == "unknown"
+    box.note_message(box._workers["video"], msgspec.structs.replace(report(clock.now_ns), xray=XrayState.ON))
+    assert box.snapshot()["xray"] == "on"
+    clock.now_ns += TRUTH_LIMIT_NS + 1
+    assert box.snapshot()["xray"] == "unknown"
+    assert make_box("sender").snapshot()["xray"] == "not watched"
 
 
 def test_a_change_of_state_is_one_event(make_box: MakeBox, clock: Clock) -> None:

@@ -17,6 +17,7 @@ from daemon.queues import LatestSlot
 from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.ports import Banner, Display, Picture, Tone
+from hw.serial.ports import XrayState
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +135,8 @@ def banner_of(truth: Truth) -> Banner:
     )
 
 
-def truth_report(truth: Truth, now_ns: int) -> TruthReport:
-    """The same for the supervisor."""
+def truth_report(truth: Truth, now_ns: int, xray: XrayState = XrayState.UNKNOWN) -> TruthReport:
+    """The same for the supervisor, with X-ray's state where that is known from the peer."""
     return TruthReport(
         state=truth.state,
         cause=truth.cause,
@@ -144,6 +145,7 @@ def truth_report(truth: Truth, now_ns: int) -> TruthReport:
         latency_ms=_milliseconds(truth.latency_ns),
         latency_bound_ms=_milliseconds(truth.latency_bound_ns),
         at_ns=now_ns,
+        xray=xray,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from daemon.link.rtcp import SourceStatus, ViewStatus
 from daemon.messages import LinkReport
 from daemon.states import FilterState, PictureState, SourceState
+from hw.serial.ports import XrayState
 
 LINK_SILENCE_LIMIT_NS = 250_000_000  # no authenticated packet for this long: LINK STALLED
 LINK_PROCESS_LIMIT_NS = 250_000_000  # nothing from our own link process for this long: the same, for another reason
@@ -131,6 +132,14 @@ class PictureTruth:
             latency_ns=max(0, shown.at_ns - captured_ns),
             latency_bound_ns=bound_ns,
         )
+
+    def xray(self, now_ns: int) -> XrayState:
+        """What the sender's X-ray contact says; nothing, when the sender does not say it now."""
+        if self._source is None or self._source_heard_ns is None:
+            return XrayState.UNKNOWN
+        told = XrayState(self._source.xray)
+        is_silent = now_ns - self._source_heard_ns > SOURCE_SILENCE_LIMIT_NS
+        return min(told, XrayState.UNKNOWN) if is_silent else told
 
     def _state(self, now_ns: int) -> tuple[PictureState, str]:
         return (

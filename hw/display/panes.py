@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hw.overlay import Pane, Position
 
 SMALL_SHARE = 0.42  # of the room's width and height, at least
-LABEL_SHARE = 0.05  # of the room's height
+LABEL_SHARE = 0.055  # of the room's height
 MIN_LABEL_HEIGHT = 26
 BORDER = 4  # around the frozen picture
 
@@ -83,7 +83,12 @@ def places(room: Rect, live: Size | None, frozen: Size | None, *, frozen_is_larg
     beside = room.left + room.width - area.left - area.width
     box_width = min(room.width, max(beside, round(SMALL_SHARE * room.width)))
     box_height = round(SMALL_SHARE * room.height) if box_width > beside else room.height
-    box = Rect(room.left + room.width - box_width, room.top + room.height - box_height, box_width, box_height)
+    box = Rect(
+        room.left + room.width - box_width + BORDER,
+        room.top + room.height - box_height + BORDER,
+        max(1, box_width - 2 * BORDER),
+        max(1, box_height - 2 * BORDER),
+    )
     small_place = PanePlace(small_size, *_with_label(box, small_size, True, align_right=True))
     return Places(((large, PanePlace(large_size, area, label)), (small, small_place)))
 

@@ -17,7 +17,7 @@ from hw.overlay import Rgb, Shape
 
 RIM: Rgb = (10, 12, 14)
 FROZEN_FIELD: Rgb = (240, 176, 32)
-LIVE_FIELD: Rgb = (22, 114, 66)
+LIVE_FIELD: Rgb = (38, 44, 50)  # of no tone: the strip alone says how the live picture is
 BUTTON_FIELD: Rgb = (38, 44, 50)
 ACTIVE_FIELD: Rgb = (46, 92, 146)
 DARK: Rgb = (20, 16, 0)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,14 @@ class WatchedDaemon:
     """`python -m daemon run`, and a thread that asks for its status every POLL_S."""
 
     def __init__(
-        self, config: Path, *settings: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None
+        self,
+        config: Path,
+        *settings: str,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`environment`: variables besides our own."""
         self.log_path = config.with_suffix(".log")
         self.samples: deque[Sample] = deque(maxlen=2_000)
         self.answer: dict[str, Any] = {}
@@ -64,7 +70,9 @@ class WatchedDaemon:
         for setting in settings:
             command += ["--set", setting]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=log, env={**os.environ, **(environment or {})}
+            )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()

@@ -32,7 +32,8 @@ def test_xray_over_a_still_picture_alarms_both_ends_and_a_silent_box_is_never_of
                 wait_until(lambda name=name: words in rig.ends[name].samples[-1].cause, f"{words!r} at the {name}")
 
         box.press("o")
-        wait_until(lambda: rig.sender.answer["serial"].get("xray") == "on", "X-ray on in the status")
+        for name in ENDS:
+            wait_until(lambda name=name: rig.ends[name].answer["xray"] == "on", f"X-ray on at the {name}")
         rig.wait_pictures(rig.sink.count + 60)
         for end in rig.ends.values():
             assert end.first_since(0, ALARM) is None
@@ -50,6 +51,7 @@ def test_xray_over_a_still_picture_alarms_both_ends_and_a_silent_box_is_never_of
         box.unplug()
         rig.wait_state("HELD")
         wait_cause("X-ray unknown")
+        assert {end.answer["xray"] for end in rig.ends.values()} == {"unknown"}
         rig.heal()
         rig.wait_state("LIVE")
         wait_cause("X-ray unknown")

@@ -1,11 +1,6 @@
 import ctypes
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +12,7 @@ from hw.display.sdl import SdlDisplay
 from hw.display.tool_strip import STRIP_WIDTH
 from hw.errors import DeviceError
 from hw.ports import Banner, ChromaSampling, ColourCoding, ColourMatrix, ColourPicture, GrayPicture, Tone
+from tests.x_server import XServer, x_server
 
 LIVE = Banner(Tone.GOOD, "LIVE", "", 70, 83, 4, Tone.GOOD)
 DEADLINE_S = 10.0
@@ -33,37 +29,10 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[SdlDisplay]:
     shown.close()
 
 
-@dataclass(frozen=True)
-class XServer:
-    name: str
-    framebuffer: Path
-
-    def screen(self) -> npt.NDArray[np.uint8]:
-        """What stands on the screen, (height, width, 3) RGB. The server keeps it in an X window dump, version 7."""
-        dump = self.framebuffer.read_bytes()
-        header = np.frombuffer(dump, ">u4", 25)
-        header_size, width, height, row_bytes, colours = header[0], header[4], header[5], header[12], header[19]
-        pixels = np.frombuffer(dump, np.uint8, row_bytes * height, int(header_size + colours * 12))
-        return pixels.reshape(height, row_bytes // 4, 4)[:, :width, 2::-1]
-
-
-@pytest.fixture(scope="module")
-def x_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XServer]:
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("Xvfb is not installed")
-    folder = tmp_path_factory.mktemp("xvfb")
-    ready, says_ready = os.pipe()
-    # -noreset: the server would else start over, and refuse clients for a moment, whenever the last one leaves
-    options = f"-displayfd {says_ready} -screen 0 1400x1240x24 -noreset -nolisten tcp -fbdir"
-    arguments = [*options.split(), str(folder)]
-    with subprocess.Popen([program, *arguments], pass_fds=[says_ready], stderr=subprocess.DEVNULL) as server:
-        os.close(says_ready)
-        with os.fdopen(ready) as answer:
-            number = answer.readline().strip()  # written when the server takes clients; empty when it died
-        assert number, "Xvfb did not start"
-        yield XServer(f":{number}", folder / "Xvfb_screen0")
-        server.terminate()
+@pytest.fixture(scope="module", name="x_server")
+def _x_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XServer]:
+    with x_server(tmp_path_factory.mktemp("xvfb")) as server:
+        yield server
 
 
 @pytest.fixture(params=["software", "opengl", "opengles2"])

@@ -21,6 +21,7 @@ from daemon.picture.truth import (
     view_status,
 )
 from daemon.states import EncoderState, PictureState, SourceState
+from hw.serial.ports import XrayState
 
 MS = 1_000_000
 T0 = 1_000_000 * MS
@@ -411,6 +412,16 @@ def test_what_the_sender_says_beside_its_state_is_told(state: SourceState) -> No
     pictures = running(state=state)
     pictures.note_source(msgspec.structs.replace(source(T0, sequence=2, state=state), cause="why"), STREAM, T0 + MS)
     assert pictures.assess(T0 + 20 * MS).cause == "why"
+
+
+def test_xray_is_what_the_sender_says_as_long_as_it_says_it() -> None:
+    pictures = PictureTruth()
+    assert pictures.xray(T0) is XrayState.UNKNOWN
+    for sequence, told in enumerate(XrayState, 1):
+        pictures.note_source(msgspec.structs.replace(source(T0, sequence=sequence), xray=told), STREAM, T0)
+        assert pictures.xray(T0 + SOURCE_SILENCE_LIMIT_NS) is told
+        silent = XrayState.NOT_WATCHED if told is XrayState.NOT_WATCHED else XrayState.UNKNOWN
+        assert pictures.xray(T0 + SOURCE_SILENCE_LIMIT_NS + 1) is silent
 
 
 def test_a_doubtful_picture_that_is_old_is_told_as_old() -> None:
