@@ -14,7 +14,16 @@ from daemon.config import Config
 from daemon.errors import CodecError
 from daemon.log import RepeatedProblem
 from daemon.memory import release_start_memory
-from daemon.messages import DeliveredUnit, LinkReport, SmallMessage, SourceReport, Statistics, ToVideo, ViewReport
+from daemon.messages import (
+    DeliveredUnit,
+    LinkReport,
+    SmallMessage,
+    SourceReport,
+    Statistics,
+    ToVideo,
+    ViewReport,
+    VoiceReport,
+)
 from daemon.picture.decode import Decoder
 from daemon.picture.integrity import doubt_about
 from daemon.picture.present import DecodedPicture, Presenter, truth_report
@@ -25,6 +34,7 @@ from daemon.pointing.table import PointingTable
 from daemon.pointing.words import Author
 from daemon.queues import BoundedQueue, LatestSlot
 from daemon.stages import Stages, StageTimer
+from daemon.voice.view import VoiceView
 from daemon.worker import Supervision
 from hw.ports import Picture, luma_of
 from hw.select import display_device
@@ -64,6 +74,7 @@ class ReceiverVideo:
         self._pointing = PointingDesk(
             PointingTable(Author.RECEIVER, self._history, catheter_french=config.pointing.catheter_french), link.send
         )
+        self._voice = VoiceView()
         self._presenter = Presenter(
             self._display,
             self._pictures,
@@ -72,6 +83,7 @@ class ReceiverVideo:
             assess=self._assess,
             report=self._report,
             pointing=self._pointing,
+            voice_words=self._voice.words,
         )
 
     def run(self) -> None:
@@ -106,6 +118,8 @@ class ReceiverVideo:
                 case SmallMessage() as small:
                     self._pointing.take_message(small, now_ns)
                     self._pictures.wake()
+                case VoiceReport() as report:
+                    self._voice.note(report, now_ns)
                 case SourceReport() as report:
                     with self._truth_lock:
                         self._truth.note_source(report.status, report.stream, now_ns)

@@ -20,6 +20,7 @@ from daemon.messages import (
     Statistics,
     ToVideo,
     TruthReport,
+    VoiceReport,
     XrayReport,
 )
 from daemon.picture.encoder_choice import EncoderChoice
@@ -39,6 +40,7 @@ from daemon.sender_encode import EncodeStage
 from daemon.sender_relief import SenderRelief
 from daemon.stages import Stages
 from daemon.states import EncoderState, PictureState
+from daemon.voice.view import VoiceView
 from daemon.worker import Supervision
 from hw.encoders.x264 import X264Encoder
 from hw.select import capture_device, display_device
@@ -94,6 +96,7 @@ class SenderVideo:
         self._pointing = PointingDesk(
             PointingTable(Author.SENDER, history, catheter_french=config.pointing.catheter_french), link.send
         )
+        self._voice = VoiceView()
         self._stages = Stages(supervision.stopping, supervision.fail)
 
     def run(self) -> None:
@@ -153,6 +156,8 @@ class SenderVideo:
                 case SmallMessage() as small:
                     self._pointing.take_message(small, time.monotonic_ns())
                     self._operator_pictures.wake()
+                case VoiceReport() as voice:
+                    self._voice.note(voice, time.monotonic_ns())
                 case TruthReport() as report:
                     is_change = report.state != self._expert_view.state
                     self._expert_view = report
@@ -168,6 +173,7 @@ class SenderVideo:
             assess=self._assess_expert_view,
             report=lambda truth, now_ns: None,
             pointing=self._pointing,
+            voice_words=self._voice.words,
         ).run(self._supervision.stopping)
 
     def _assess_expert_view(self, now_ns: int) -> Truth:

@@ -53,6 +53,7 @@ class Supervisor:
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
         self._management = ManagementHook(self)
         self.voice = VoiceDesk(self._workers["voice"].tell if "voice" in self._workers else None)
+        self.serial.panel_listeners.append(self.voice.press)
         self._status = StatusServer(config.status.socket, self.snapshot, {"voice": self.voice.obey})
 
     async def run(self) -> int:
@@ -99,6 +100,7 @@ class Supervisor:
                 self._note_truth(message)
             case VoiceReport():
                 self.voice.note(message)
+                self.serial.call = self.voice.panel_call
             case Event():
                 self.note_event(message.what, message.cause)
             case Failed():

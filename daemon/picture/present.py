@@ -49,7 +49,7 @@ class Presenter:
 
     `shown` is called with each new picture and its time just before it is drawn, `lost` when the display failed and
     shows nothing; `assess` says what is true now; `report` is told so at every tick.
-    `pointing`: the table at which this display's people sit.
+    `pointing`: the table at which this display's people sit. `voice_words`: how the call stands, for the banner.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Presenter:
         assess: Callable[[int], Truth],
         report: Callable[[Truth, int], None],
         pointing: PointingDesk,
+        voice_words: Callable[[int], str] = lambda now_ns: "",
     ) -> None:
         self._display = display
         self._pictures = pictures
@@ -70,6 +71,7 @@ class Presenter:
         self._assess = assess
         self._report = report
         self._pointing = pointing
+        self._voice_words = voice_words
         self._problem = RepeatedProblem(logger)
         self._on_screen: DecodedPicture | None = None
         self._on_screen_since_ns = 0
@@ -111,7 +113,7 @@ class Presenter:
         picture = self._on_screen
         pixels, frame_id = (picture.pixels, picture.frame_id) if picture else (None, None)
         overlay = self._pointing.work(self._display, frame_id, pixels, now_ns)
-        self._display.show(pixels, banner_of(truth), is_new=is_new, overlay=overlay)
+        self._display.show(pixels, banner_of(truth, self._voice_words(now_ns)), is_new=is_new, overlay=overlay)
         if is_new or truth.state != self._reported_state or now_ns - self._reported_ns >= REPORT_AT_LEAST_NS:
             self._reported_ns, self._reported_state = now_ns, truth.state
             self._report(truth, now_ns)
@@ -123,11 +125,12 @@ class Presenter:
             self._report(self._assess(now_ns), now_ns)
 
 
-def banner_of(truth: Truth) -> Banner:
+def banner_of(truth: Truth, voice_words: str = "") -> Banner:
+    """The call stands behind the cause: the picture's truth comes first."""
     return Banner(
         tone=_TONES.get(truth.state, Tone.ALARM),
         state=truth.state.words,
-        cause=truth.cause,
+        cause=" - ".join(words for words in (truth.cause, voice_words) if words),
         age_ms=_milliseconds(truth.age_ns),
         latency_ms=_milliseconds(truth.latency_ns),
         latency_bound_ms=_milliseconds(truth.latency_bound_ns),

@@ -6,9 +6,17 @@ from collections.abc import Callable
 from daemon.errors import UsageError
 from daemon.link.voice_status import VoiceStatus
 from daemon.messages import VoiceCommand, VoiceReport, VoiceWish
+from daemon.panel_view import PanelCall
+from daemon.voice.call import CallState
 from daemon.voice.view import call_words
+from hw.serial.ports import ButtonPressed, PanelEvent
 
 REPORT_LIMIT_NS = 1_000_000_000
+_PANEL_CALLS: dict[int, PanelCall] = {
+    CallState.CALLING: PanelCall.CALLING,
+    CallState.RINGING: PanelCall.RINGING,
+    CallState.IN_CALL: PanelCall.CONNECTED,
+}
 
 
 class VoiceDesk:
@@ -32,6 +40,22 @@ class VoiceDesk:
             raise UsageError("this box has no voice", "set voice.device in its configuration")
         self._tell(VoiceCommand(wish))
 
+    def press(self, event: PanelEvent) -> None:
+        """The panel's one button: it calls, answers, and ends."""
+        if not isinstance(event, ButtonPressed) or self._tell is None:
+            return
+        is_calling = self._own is not None and self._own.call in (CallState.CALLING, CallState.IN_CALL)
+        self.wish(VoiceWish.END if is_calling else VoiceWish.CALL)
+
+    @property
+    def panel_call(self) -> PanelCall:
+        """How the call stands, for the panel."""
+        return _PANEL_CALLS.get(self._own.call, PanelCall.NONE) if self._is_heard and self._own else PanelCall.NONE
+
+    @property
+    def _is_heard(self) -> bool:
+        return time.monotonic_ns() - self._own_heard_ns <= REPORT_LIMIT_NS
+
     def obey(self, words: str) -> None:
         """The status socket's "voice WISH". Raises UsageError."""
         try:
@@ -45,7 +69,7 @@ class VoiceDesk:
         if self._tell is None:
             return None
         own, peer = self._own, self._peer
-        if own is None or time.monotonic_ns() - self._own_heard_ns > REPORT_LIMIT_NS:
+        if own is None or not self._is_heard:
             return {"call": "the voice process does not answer"}
         return {
             "call": call_words(own.call),
