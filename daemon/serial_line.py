@@ -91,10 +91,14 @@ class SerialLine:
             self._tell_events()
 
     async def _wait(self) -> None:
-        """For bytes, for room to write, for the device's timer, or for somebody who has told the device something."""
+        """For bytes, for room to write, for the device's timer, or for somebody who has told the device something.
+
+        Not by asyncio.wait_for, which before Python 3.12 loses a cancellation that comes together with a wake.
+        """
         until_timer_s = (self._device.timer_ns - time.monotonic_ns()) / 1e9
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(0.0, min(until_timer_s, LONGEST_WAIT_S)))
+            async with asyncio.timeout(max(0.0, min(until_timer_s, LONGEST_WAIT_S))):
+                await self._wake.wait()
         self._wake.clear()
 
     def _read(self) -> None:

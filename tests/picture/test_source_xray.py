@@ -107,12 +107,12 @@ def test_xray_that_goes_on_over_a_held_picture_counts_from_then() -> None:
 
 
 def test_slow_pulses_are_no_alarm() -> None:
-    """One image a second: each is held before the next comes."""
-    source = Source(image_ns=1000 * MS)
+    """Less than one image a second: each is held before the next comes."""
+    source = Source(image_ns=1050 * MS)
     source.set_xray(XrayState.ON)
     source.pass_time(3000 * MS, moving=True)
     assert SourceState.HELD_WITH_XRAY not in source.pass_time(20_000 * MS, moving=True)
-    limit_ns = int(XRAY_WITHOUT_IMAGE_INTERVALS * 1000 * MS)
+    limit_ns = int(XRAY_WITHOUT_IMAGE_INTERVALS * 1056 * MS)
     assert source.pass_time(limit_ns + 100 * MS, moving=False)[-1] is SourceState.HELD_WITH_XRAY
 
 

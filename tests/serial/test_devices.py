@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import serial_devices, serial_line
 from daemon.config import SerialConfig
 from daemon.messages import XrayReport
 from daemon.panel_view import PanelCall
@@ -17,10 +18,11 @@ from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.serial.fake import FakePort
 from hw.serial.panel import FrontPanel, PanelReport, build_report
-from hw.serial.ports import Beeper, ButtonPressed, ButtonReleased, Lamp, PanelEvent, PanelView, XrayState
+from hw.serial.ports import NEVER_NS, Beeper, ButtonPressed, ButtonReleased, Lamp, PanelEvent, PanelView, XrayState
 from hw.serial.simulators.panel_box import SimulatedPanel
 from hw.serial.simulators.switcher_box import SimulatedSwitcher
 from hw.serial.simulators.xray_box import SimulatedXrayBox
+from hw.serial.xray import SILENCE_LIMIT_NS, XrayFrame, pack_frame
 from tests.serial.conftest import DEADLINE_S, PlugIn
 
 
@@ -100,11 +102,11 @@ def test_xray_is_known_while_the_box_speaks_and_unknown_when_it_is_unplugged(plu
     async def go() -> None:
         async with running(SerialConfig(xray=plugged.path)) as box:
             assert box.devices.xray is XrayState.UNKNOWN
-            await until(lambda: box.devices.xray is XrayState.OFF, "off")
+            await until(lambda: box.xray[-1:] == [XrayState.OFF], "off")
             plugged.press("o")
-            await until(lambda: box.devices.xray is XrayState.ON, "on")
+            await until(lambda: box.xray[-1:] == [XrayState.ON], "on")
             plugged.unplug()
-            await until(lambda: box.devices.xray is XrayState.UNKNOWN, "unknown")
+            await until(lambda: box.xray[-1:] == [XrayState.UNKNOWN], "unknown")
             assert box.xray == [XrayState.OFF, XrayState.ON, XrayState.UNKNOWN]
             await until(lambda: any("not connected" in event for event in box.events), "it is said")
 
@@ -152,6 +154,22 @@ def test_replugged_in_the_middle_of_a_command_it_is_found_again_and_works(
             await until(lambda: not box.devices.problems, "it is back")
             box.devices.switch_source(4)
             await until(lambda: "source is input 4" in box.events, "input 4")
+
+    asyncio.run(go())
+
+
+def test_it_ends_also_when_it_is_told_so_in_the_instant_in_which_something_comes() -> None:
+    async def go() -> None:
+        line = SerialLine("panel", FakePort(), FrontPanel(), tell=print, note_event=lambda what, cause: None)
+        task = asyncio.create_task(line.run())
+        await until(lambda: line.is_open, "open")
+        await asyncio.sleep(0)
+        line.wake()
+        await asyncio.sleep(0)
+        line.wake()
+        task.cancel()
+        _, running_on = await asyncio.wait([task], timeout=DEADLINE_S)
+        assert not running_on
 
     asyncio.run(go())
 
@@ -225,9 +243,24 @@ def test_a_fault_in_a_protocol_costs_that_device_alone_and_it_is_tried_again() -
     asyncio.run(go())
 
 
-def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_can_be() -> None:
+def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serial_line, "LONGEST_WAIT_S", 1000.0)
+
+    class Patient(FrontPanel):
+        """Says its views once."""
+
+        def tick(self, now_ns: int) -> None:
+            if self._is_view_due:
+                super().tick(self.timer_ns)
+
+        @property
+        def timer_ns(self) -> int:
+            return super().timer_ns if self._is_view_due else NEVER_NS
+
     async def go() -> None:
-        port, panel = FakePort(), FrontPanel()
+        port, panel = FakePort(), Patient()
         line = SerialLine("panel", port, panel, tell=print, note_event=lambda what, cause: None)
         task = asyncio.create_task(line.run())
         await until(lambda: line.is_open, "open")
@@ -235,6 +268,7 @@ def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_c
             pass
         panel.show(PanelView(Lamp.ON, Lamp.OFF, Lamp.OFF, Beeper.OFF, ("HELD", "last image held")), time.monotonic_ns())
         line.wake()
+        await until(lambda: line._unwritten, "something that the line does not take")
         received = b""
 
         def has_come() -> bool:
@@ -249,6 +283,23 @@ def test_a_stuck_line_leaves_the_loop_free_and_what_is_left_is_written_when_it_c
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(go())
+
+
+def test_a_state_of_xray_that_is_too_old_is_not_told_however_late_the_loop_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    class LateTime:
+        def monotonic_ns(self) -> int:
+            return SILENCE_LIMIT_NS
+
+    reports: list[XrayReport] = []
+    monkeypatch.setattr(serial_devices, "time", LateTime())
+    devices = SerialDevices(SerialConfig(xray="x"), note_event=lambda what, cause: None, tell_xray=reports.append)
+    box = devices._xray
+    assert box is not None
+    box.note_open(0)
+    box.receive(pack_frame(XrayFrame(1, XrayState.ON, 0)), 0)
+    assert box.state is XrayState.ON
+    devices.repeat_xray()
+    assert reports[-1].state is XrayState.UNKNOWN
 
 
 def test_the_status_lines() -> None:

@@ -135,7 +135,8 @@ def test_presses_whose_lines_were_lost_still_count() -> None:
 def test_presses_of_before_are_not_presses_of_now() -> None:
     panel = opened()
     panel.receive(report(200), T0)  # the first word after opening
-    panel.receive(report(3, uptime_s=1), T0 + S)  # a panel that began anew
+    panel.receive(report(202, uptime_s=1), T0 + S)  # a panel that began anew: what it counted is not known
+    panel.receive(report(3, uptime_s=2), T0 + 2 * S)  # nor is so many presses believed
     assert button_events(panel) == []
 
 

@@ -11,6 +11,8 @@ from hw.serial import port as port_module
 from hw.serial.fake import FakePort
 from hw.serial.port import UsbSerialPort, port_path
 from hw.serial.ports import BytePort
+from hw.serial.simulators.pty import SimulatedPort
+from hw.serial.simulators.switcher_box import SimulatedSwitcher
 from tests.serial.conftest import Pty, wait_until
 
 
@@ -161,3 +163,17 @@ def test_what_is_no_terminal_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DeviceError, match="file: "):
         UsbSerialPort(str(tmp_path / "file"), 9600).open()
+
+
+def test_a_simulated_device_that_nobody_listens_to_does_not_hear_itself() -> None:
+    """A terminal that is not raw echoes."""
+    heard: list[bytes] = []
+
+    class Listening(SimulatedSwitcher):
+        def receive(self, data: bytes, now_ns: int) -> None:
+            heard.append(data)
+
+    with SimulatedPort(Listening(0)) as port:
+        for _ in range(5):
+            port.step(0.01)
+    assert heard == []

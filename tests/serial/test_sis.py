@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hw.serial.ports import Answering, InputChanged, SelectFailed, SerialEvent, SignalsChanged
 from hw.serial.simulators.switcher_box import GREETING, SimulatedSwitcher
-from hw.serial.sis import ANSWER_LIMIT_NS, POLL_NS, QUIET_NS, SisSwitcher
+from hw.serial.sis import ANSWER_LIMIT_NS, POLL_NS, QUIET_NS, SIGNAL_QUESTIONS, SisSwitcher
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -215,10 +215,34 @@ def test_the_selection_by_another_hand_is_no_answer_to_ours() -> None:
     switcher.select(2, T0)
     switcher.take_output()
     switcher.receive(b"In4 All\r\n", T0)
-    switcher.tick(T0 + ANSWER_LIMIT_NS - 1)
-    assert switcher.take_output() == b""
-    switcher.receive(b"In2 All\r\n", T0 + ANSWER_LIMIT_NS - 1)
-    assert switcher.take_events() == [InputChanged(4), InputChanged(2)]
+    assert switcher.take_events() == [InputChanged(4)]
+    switcher.tick(T0 + ANSWER_LIMIT_NS)
+    switcher.receive(b"In4 All\r\n", T0 + ANSWER_LIMIT_NS)
+    assert switcher.take_output() == b"I2!"  # so it is tried once more
+
+
+def test_a_newer_wish_is_not_undone_by_the_one_before_that_had_no_answer() -> None:
+    switcher = opened()
+    switcher.select(2, T0)
+    switcher.select(3, T0)
+    switcher.tick(T0 + ANSWER_LIMIT_NS)
+    switcher.receive(b"In1 All\r\n", T0 + ANSWER_LIMIT_NS)
+    assert switcher.take_output() == b"2!I3!"
+
+
+def test_several_errors_for_one_command_are_one_answer() -> None:
+    """An old switcher errs at each character of Esc LS CR; the line brings its errors one by one."""
+    switcher = SisSwitcher()
+    switcher.note_open(T0)
+    switcher.receive(b"In1 All\r\n", T0)
+    for n in range(4):
+        switcher.receive(b"E10\r\n", T0 + n * MS)
+    assert switcher.take_output() == b"I\x1bLS\r"
+    switcher.select(3, T0 + 4 * MS)
+    assert switcher.timer_ns == T0 + 3 * MS + QUIET_NS
+    switcher.tick(switcher.timer_ns)
+    assert switcher.take_output() == b"3!"
+    assert switcher._signal_questions == SIGNAL_QUESTIONS[1:]
 
 
 def test_without_an_answer_it_is_tried_once_more_and_then_said() -> None:
