@@ -32,6 +32,7 @@ from daemon.picture.source import SourceWatch
 from daemon.picture.truth import LINK_PROCESS_LIMIT_NS, Truth
 from daemon.pointing.desk import PointingDesk
 from daemon.pointing.history import ImageHistory
+from daemon.pointing.scene import SceneWatch
 from daemon.pointing.table import PointingTable
 from daemon.pointing.words import Author
 from daemon.queues import LatestSlot
@@ -67,7 +68,8 @@ class SenderVideo:
         self._encoder_words = ""
         self._hardware = HardwareOffer(config, self._encoder, self._tell_encoder, supervision.stopping)
         images: LatestSlot[CapturedImage] = LatestSlot()
-        history = ImageHistory()
+        self._history = ImageHistory()
+        self._scenes = SceneWatch()
         layout = config.capture.layout
         self._capture = CaptureStage(
             capture_device(config.capture.device),
@@ -89,12 +91,12 @@ class SenderVideo:
             encoder=self._encoder,
             link=link,
             operator_pictures=self._operator_pictures,
-            history=history,
+            note_image=self._note_image,
             relief=self._relief,
             stopping=supervision.stopping,
         )
         self._pointing = PointingDesk(
-            PointingTable(Author.SENDER, history, catheter_french=config.pointing.catheter_french), link.send
+            PointingTable(Author.SENDER, self._history, catheter_french=config.pointing.catheter_french), link.send
         )
         self._voice = VoiceView()
         self._stages = Stages(supervision.stopping, supervision.fail)
@@ -132,6 +134,12 @@ class SenderVideo:
     def _note_xray(self, report: XrayReport) -> None:
         with self._source as source:
             source.note_xray(report)
+
+    def _note_image(self, frame_id: int, image: CapturedImage) -> None:
+        """After it went to the link: what of it pointing must know."""
+        self._history.note(frame_id, image.pixels, image.capture_ns)
+        if self._scenes.note(image.pixels, image.capture_ns):
+            self._pointing.set_scene(frame_id)
 
     # --- heartbeat: what the source does, told to the receiver ---
 

@@ -7,6 +7,7 @@ Which image is next: a new one; or the last one again, when it is held and can b
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from daemon.channel import Channel
 from daemon.config import EncoderConfig
@@ -22,7 +23,6 @@ from daemon.picture.mask import require_masked
 from daemon.picture.present import DecodedPicture
 from daemon.picture.refine import Refinement
 from daemon.picture.source import SourceWatch
-from daemon.pointing.history import ImageHistory
 from daemon.queues import LatestSlot
 from daemon.sender_capture import CapturedImage
 from daemon.sender_relief import SenderRelief
@@ -40,7 +40,10 @@ RATE_LIMIT_SLACK = 0.9  # of the interval: images come with jitter
 
 
 class EncodeStage:
-    """`run` is the stage's thread. What was encoded goes to `link`, its pixels to `operator_pictures` and `history`."""
+    """`run` is the stage's thread. What was encoded goes to `link`, and its pixels to `operator_pictures`.
+
+    `note_image` is told of each image that was encoded, with its frame id.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class EncodeStage:
         encoder: EncoderChoice,
         link: Channel[ToVideo],
         operator_pictures: LatestSlot[DecodedPicture],
-        history: ImageHistory,
+        note_image: Callable[[int, CapturedImage], None],
         relief: SenderRelief,
         stopping: threading.Event,
     ) -> None:
@@ -60,7 +63,7 @@ class EncodeStage:
         self._images = images
         self._link = link
         self._operator_pictures = operator_pictures
-        self._history = history
+        self._note_image = note_image
         self._relief = relief
         self._stopping = stopping
         self._choice = encoder
@@ -209,7 +212,7 @@ class EncodeStage:
             self._note_times(image, now_ns)
             self._last_encoded = image = image.copy()
             self._operator_pictures.put(DecodedPicture(image.pixels, frame_id, 0, image.capture_ns))
-        self._history.note(frame_id, image.pixels, image.capture_ns)
+        self._note_image(frame_id, image)
 
     def _note_times(self, image: CapturedImage, now_ns: int) -> None:
         encode_ns = self._encode_time.last_ns
