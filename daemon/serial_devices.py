@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon.config import SerialConfig
+from daemon.event_limit import EventLimit
 from daemon.messages import XrayReport
 from daemon.panel_view import PanelCall, PanelScreen
 from daemon.serial_line import SerialLine
@@ -63,6 +64,7 @@ class SerialDevices:
         self._make_port = make_port
         self._lines: dict[str, SerialLine] = {}
         self._devices: dict[str, SerialDevice] = {}
+        self._limits: dict[str, EventLimit] = {}
         self._panel: Panel | None = None
         self._xray: XrayContact | None = None
         self._switcher: Switcher | None = None
@@ -86,7 +88,11 @@ class SerialDevices:
         def tell(event: SerialEvent) -> None:
             self._hear(name, event)
 
-        self._lines[name] = SerialLine(name, port, device, tell=tell, note_event=self._note_event)
+        def note(what: str, cause: str) -> None:
+            self._note(name, what, cause)
+
+        self._limits[name] = EventLimit()
+        self._lines[name] = SerialLine(name, port, device, tell=tell, note_event=note)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -130,24 +136,18 @@ class SerialDevices:
         return [f"{name} not connected" for name, device in self._devices.items() if not device.is_answering]
 
     def _hear(self, name: str, event: SerialEvent) -> None:
-        match event:
-            case Answering(is_answering):
-                self._note_event(f"{name} {'answers' if is_answering else 'does not answer'}", "")
-            case ButtonPressed() | ButtonReleased():
-                if isinstance(event, ButtonPressed):
-                    self._note_event("call button pressed", "")
-                for listener in self.panel_listeners:
-                    listener(event)
-            case XrayChanged():
-                self._note_event(f"X-ray is {event.state.words}", "")
-                self.repeat_xray()
-            case InputChanged(number):
-                self._note_event(f"source is input {number}" if number else "no source is selected", "")
-            case SignalsChanged(present):
-                missing = [str(number) for number, has_signal in enumerate(present, 1) if not has_signal]
-                self._note_event("switcher inputs without signal", ", ".join(missing) or "none")
-            case SelectFailed(number, problem):
-                self._note_event(f"source not switched to input {number}", problem)
+        if isinstance(event, XrayChanged):
+            self.repeat_xray()
+        elif isinstance(event, ButtonPressed | ButtonReleased):
+            for listener in self.panel_listeners:
+                listener(event)
+        if words := _words(name, event):
+            self._note(name, *words)
+
+    def _note(self, name: str, what: str, cause: str) -> None:
+        more = self._limits[name].admit(time.monotonic_ns())
+        if more is not None:
+            self._note_event(what, cause + more)
 
     def snapshot(self) -> dict[str, object]:
         """JSON-ready; only what is configured."""
@@ -160,6 +160,26 @@ class SerialDevices:
         if self._switcher is not None:
             answer["source"] = {"input": self._switcher.input, "signals": list(self._switcher.signals)}
         return answer
+
+
+def _words(name: str, event: SerialEvent) -> tuple[str, str] | None:
+    """(what, cause) of an event that a person may ask about later."""
+    match event:
+        case Answering(is_answering):
+            return f"{name} {'answers' if is_answering else 'does not answer'}", ""
+        case ButtonPressed():
+            return "call button pressed", ""
+        case ButtonReleased():
+            return None
+        case XrayChanged(state):
+            return f"X-ray is {state.words}", ""
+        case InputChanged(number):
+            return (f"source is input {number}" if number else "no source is selected"), ""
+        case SignalsChanged(present):
+            missing = [str(number) for number, has_signal in enumerate(present, 1) if not has_signal]
+            return "switcher inputs without signal", ", ".join(missing) or "none"
+        case SelectFailed(number, problem):
+            return f"source not switched to input {number}", problem
 
 
 def describe_serial(serial: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from daemon import serial_devices, serial_line
 from daemon.config import SerialConfig
+from daemon.event_limit import BURST
 from daemon.messages import XrayReport
 from daemon.panel_view import PanelCall
 from daemon.serial_devices import SerialDevices, describe_serial
@@ -18,7 +19,17 @@ from daemon.states import PictureState
 from hw.errors import DeviceError
 from hw.serial.fake import FakePort
 from hw.serial.panel import FrontPanel, PanelReport, build_report
-from hw.serial.ports import NEVER_NS, Beeper, ButtonPressed, ButtonReleased, Lamp, PanelEvent, PanelView, XrayState
+from hw.serial.ports import (
+    NEVER_NS,
+    Beeper,
+    ButtonPressed,
+    ButtonReleased,
+    Lamp,
+    PanelEvent,
+    PanelView,
+    XrayChanged,
+    XrayState,
+)
 from hw.serial.simulators.panel_box import SimulatedPanel
 from hw.serial.simulators.switcher_box import SimulatedSwitcher
 from hw.serial.simulators.xray_box import SimulatedXrayBox
@@ -300,6 +311,18 @@ def test_a_state_of_xray_that_is_too_old_is_not_told_however_late_the_loop_is(mo
     assert box.state is XrayState.ON
     devices.repeat_xray()
     assert reports[-1].state is XrayState.UNKNOWN
+
+
+def test_a_contact_that_chatters_does_not_push_other_events_out_and_its_state_is_told_all_the_same() -> None:
+    events: list[str] = []
+    reports: list[XrayReport] = []
+    devices = SerialDevices(
+        SerialConfig(xray="x"), note_event=lambda what, cause: events.append(what), tell_xray=reports.append
+    )
+    for n in range(1000):
+        devices._hear("X-ray contact", XrayChanged(XrayState.ON if n % 2 else XrayState.OFF))
+    assert BURST <= len(events) < 2 * BURST
+    assert len(reports) == 1000
 
 
 def test_the_status_lines() -> None:
