@@ -170,6 +170,11 @@ class History:
         """The newest first."""
         return self._newest(CASES, CASES.c.began_s, device, limit)
 
+    def cases_under_way(self) -> dict[str, int]:
+        """When they began, by device."""
+        rows = self._read(CASES.select().where(CASES.c.ended_s.is_(None)).order_by(CASES.c.began_s))
+        return {row["device"]: row["began_s"] for row in rows}
+
     def commands(self, device: str | None, limit: int) -> list[Row]:
         """What was sent and what came of it, the newest first."""
         return self._newest(COMMANDS, COMMANDS.c.at_s, device, limit)

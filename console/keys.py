@@ -69,8 +69,8 @@ class OperatorKeyFile:
             key = serialization.load_pem_private_key(path.read_bytes(), password)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-        except TypeError as error:
-            raise UsageError(f"{path}: {error}"[:200]) from error
+        except TypeError as error:  # a password is given to a key that has none, or missing for one that has
+            raise UsageError(f"{path}: a password is missing, or not needed") from error
         except (ValueError, UnsupportedAlgorithm) as error:
             raise UsageError(f"{path}: not a key, or the password is wrong") from error
         if not isinstance(key, Ed25519PrivateKey):

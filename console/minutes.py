@@ -1,5 +1,6 @@
 """Healths become one row a minute and device, for charts over days; and cases become their beginning and end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,10 +68,13 @@ class Minutes:
 
 
 class CaseLog:
-    """Which case each device is in, as a row that is written at its beginning and again at its end."""
+    """Which case each device is in, as a row that is written at its beginning and again at its end.
 
-    def __init__(self) -> None:
-        self._began_s: dict[str, int] = {}
+    `under_way`: when those began that the history has no end of.
+    """
+
+    def __init__(self, under_way: Mapping[str, int] | None = None) -> None:
+        self._began_s = dict(under_way or {})
 
     def take(self, device: str, health: Health, now_s: int) -> dict[str, Any] | None:
         """A row when a case has begun or ended."""

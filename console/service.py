@@ -62,6 +62,7 @@ class Console:
     async def running(self) -> AsyncIterator[None]:
         """Raises ConsoleError when the history cannot be used."""
         await asyncio.to_thread(self.history.open)
+        self._cases = CaseLog(await asyncio.to_thread(self.history.cases_under_way))
         tasks = [asyncio.create_task(work()) for work in (self.broker.run, self._tick, self._forget)]
         try:
             yield

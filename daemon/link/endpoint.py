@@ -13,7 +13,7 @@ from daemon.link.clock import PeerClock
 from daemon.link.congestion import CongestionController
 from daemon.link.feedback import REPORT_EVERY_NS, ArrivalLog, SentLog
 from daemon.link.message_kinds import MessageKind
-from daemon.link.meter import JitterMeter, RateMeter
+from daemon.link.meter import JitterMeter, LossMeter, RateMeter
 from daemon.link.pacer import UDP_IP_BYTES
 from daemon.link.reliable import ReliableMessages, SmallDelivery
 from daemon.link.rtcp import (
@@ -320,6 +320,7 @@ class ReceiverEndpoint(Endpoint):
         self.stream = 0  # the SSRC of the sender's video, and of its RTCP
         self._arrivals = ArrivalLog()
         self._rate = RateMeter()
+        self._unit_loss = LossMeter()
         self._jitter = JitterMeter()
         self._idr_wanted = False
         self._next_decoder_pli_ns = 0
@@ -389,6 +390,7 @@ class ReceiverEndpoint(Endpoint):
             "jitter_ms": self._jitter.jitter_ns / 1e6,
             "units": float(video.units_delivered),
             "units_lost": float(video.units_lost),
+            "residual_loss_percent": self._unit_loss.read_percent(video.units_lost, video.units_delivered),
             "units_repaired": float(video.units_repaired),
             "packets_late": float(video.packets_late),
             "packets_malformed": float(video.packets_malformed),

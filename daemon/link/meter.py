@@ -20,6 +20,18 @@ class RateMeter:
         return rate
 
 
+class LossMeter:
+    """Which share of all that came to its end since the last reading was lost, of two totals that only grow."""
+
+    def __init__(self) -> None:
+        self._lost = self._delivered = 0
+
+    def read_percent(self, lost: int, delivered: int) -> float:
+        new_lost, new_delivered = lost - self._lost, delivered - self._delivered
+        self._lost, self._delivered = lost, delivered
+        return 100.0 * new_lost / (new_lost + new_delivered) if new_lost else 0.0
+
+
 class JitterMeter:
     """Interarrival jitter (RFC 3550, section 6.4.1), from abs-send-time."""
 
