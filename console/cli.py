@@ -128,13 +128,13 @@ def _show(options: argparse.Namespace) -> int:
 def _send(options: argparse.Namespace) -> int:
     from console.terminal import send_command
 
-    keys = [_load_key(path) for path in options.key]
+    keys, arguments = [_load_key(path) for path in options.key], _arguments(options.arguments)
     return asyncio.run(
         send_command(
             load_config(options.config),
             options.device,
             options.command,
-            _arguments(options.arguments),
+            arguments,
             keys,
             wait_s=options.wait,
             as_json=options.json,
