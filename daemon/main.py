@@ -44,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="go on, twice a second")
     status.set_defaults(command=_status)
 
+    source = commands.add_parser(
+        "source",
+        help="another input of the sender's video switcher",
+        description="At the sender it is switched; at the receiver the operator is asked. 'status' tells the outcome.",
+    )
+    source.add_argument("wish", metavar="N|accept|refuse", help="the input's number, or the operator's answer")
+    _add_config(source)
+    source.set_defaults(command=_source)
+
     voice = commands.add_parser("voice", help="the call of the running daemon: ring, answer, end, mute")
     voice.add_argument("wish", choices=("call", "accept", "end", "mute", "unmute", "talk", "release"))
     _add_config(voice)
@@ -159,11 +168,20 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _voice(options: argparse.Namespace) -> int:
+    return _command(options, "voice")
+
+
+def _source(options: argparse.Namespace) -> int:
+    return _command(options, "source")
+
+
+def _command(options: argparse.Namespace, name: str) -> int:
+    """`options.wish`, told to the running daemon."""
     from daemon.status import StatusClient
 
     client = StatusClient(load_config(options.config, options.set).status.socket)
     try:
-        client.ask(f"voice {options.wish}")
+        client.ask(f"{name} {options.wish}")
     finally:
         client.close()
     return 0

@@ -41,9 +41,14 @@ class PanelScreen:
         call: PanelCall,
         problems: list[str],
         now_ns: int,
+        question: str = "",
     ) -> PanelView:
-        """Line 1 is the picture's state; line 2 the call, or why the picture is not good, or what else is wrong."""
-        text = call.words or cause or "; ".join(problems)
+        """Line 1 is the picture's state; line 2 a question, the call, why the picture is not good, or what is wrong.
+
+        `question`: what a press of the button says yes to; it rings like a call.
+        """
+        text = question or call.words or cause or "; ".join(problems)
+        call = PanelCall.RINGING if question else call
         if text != self._text:
             self._text, self._since_ns = text, now_ns
         pages = textwrap.wrap(text, PANEL_LINE_CHARACTERS) or [""]

@@ -1,7 +1,7 @@
 """The box's serial devices, for the rest of the appliance: what they say is told, what they shall do is asked here.
 
     the call button -> `panel_listeners`      how the call stands -> `call`; the box's state -> `show_state`
-    X-ray contact -> `tell_xray`, `xray`      another source -> `switch_source`
+    X-ray contact -> `tell_xray`, `xray`      another source -> `switch_source`, and `source_listeners` hear of it
 
 Everything is called in the supervisor's loop. A device that is not configured, unplugged or silent never raises and
 never delays anything.
@@ -42,13 +42,14 @@ from hw.serial.sis import SisSwitcher
 from hw.serial.xray import XrayBox
 
 PortMaker = Callable[[str, int], BytePort]
-PanelListener = Callable[[PanelEvent], None]
+PanelListener = Callable[[PanelEvent], object]
+SourceListener = Callable[[InputChanged | SelectFailed], object]
 
 
 class SerialDevices:
     """`note_event` gets (what, cause) of what a person may ask about later, `tell_xray` X-ray's state.
 
-    `call` is set by whoever handles calls.
+    `call` is set by whoever handles calls, `question` by whoever wants the operator's yes by a press of the button.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class SerialDevices:
         self._switcher: Switcher | None = None
         self._screen = PanelScreen()
         self.call = PanelCall.NONE
+        self.question = ""
         self.panel_listeners: list[PanelListener] = []
+        self.source_listeners: list[SourceListener] = []
         if config.panel:
             self._panel = FrontPanel()
             self._add("panel", config.panel, self._panel)
@@ -106,9 +109,16 @@ class SerialDevices:
             return
         now_ns = time.monotonic_ns()
         problems = [*self.problems, *problems]
-        view = self._screen.view(state, cause, latency_ms, call=self.call, problems=problems, now_ns=now_ns)
+        view = self._screen.view(
+            state, cause, latency_ms, call=self.call, problems=problems, now_ns=now_ns, question=self.question
+        )
         self._panel.show(view, now_ns)
         self._lines["panel"].wake()
+
+    @property
+    def source(self) -> int | None:
+        """The switcher's input that is shown; None: not known."""
+        return None if self._switcher is None else self._switcher.input
 
     def switch_source(self, number: int) -> None:
         """Show input `number` of the switcher, from 1 on; the outcome is an event. Raises DeviceError without one."""
@@ -139,8 +149,11 @@ class SerialDevices:
         if isinstance(event, XrayChanged):
             self.repeat_xray()
         elif isinstance(event, ButtonPressed | ButtonReleased):
-            for listener in self.panel_listeners:
-                listener(event)
+            for press in self.panel_listeners:
+                press(event)
+        elif isinstance(event, InputChanged | SelectFailed):
+            for listen in self.source_listeners:
+                listen(event)
         if words := _words(name, event):
             self._note(name, *words)
 

@@ -147,6 +147,8 @@ def describe(answer: dict[str, Any]) -> str:
         lines += describe_voice(answer["voice"])
     if answer["xray"] != XrayState.NOT_WATCHED.words:
         lines.append(f"  X-ray               {answer['xray']}")
+    if answer.get("source_wish"):
+        lines.append(f"  source wish         {answer['source_wish']}")
     for name, worker in answer["workers"].items():
         lines.append(f"  {name}: pid {worker['pid']}, restarts {worker['restarts']}")
         lines += [f"    {what:<28}{words}" for what, words in worker["words"].items() if words]

@@ -16,16 +16,18 @@ from collections import deque
 from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
+from daemon.link.message_kinds import MessageKind
 from daemon.manage.hook import ManagementHook
-from daemon.messages import Event, Failed, FromWorker, Statistics, TruthReport, VoiceReport
+from daemon.messages import Event, Failed, FromWorker, SmallMessage, Statistics, TruthReport, VoiceReport
 from daemon.serial_devices import SerialDevices
+from daemon.source_desk import SourceDesk
 from daemon.states import PictureState
 from daemon.status import StatusServer
 from daemon.systemd import SystemdNotifier
 from daemon.voice.desk import VoiceDesk
 from daemon.worker_life import WorkerLife
 from hw.sensors import LinuxSensors
-from hw.serial.ports import XrayState
+from hw.serial.ports import PanelEvent, XrayState
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +55,13 @@ class Supervisor:
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
         self._management = ManagementHook(self)
         self.voice = VoiceDesk(self._workers["voice"].tell if "voice" in self._workers else None)
-        self.serial.panel_listeners.append(self.voice.press)
-        self._status = StatusServer(config.status.socket, self.snapshot, {"voice": self.voice.obey})
+        self.source = SourceDesk(
+            config.role, self.serial, tell_peer=self._tell_peer_of_source, note_event=self.note_event
+        )
+        self.serial.panel_listeners.append(self._press)
+        self.serial.source_listeners.append(self.source.note_switched)
+        commands = {"voice": self.voice.obey, "source": self._obey_source}
+        self._status = StatusServer(config.status.socket, self.snapshot, commands)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -88,6 +95,8 @@ class Supervisor:
             state, cause = self.truth_now()
             self._systemd.alive(f"{state.words}{': ' + cause if cause else ''}")
             self.serial.repeat_xray()
+            self.source.tick(time.monotonic_ns())
+            self.serial.question = self.source.question
             latency_ms = self._truth.latency_ms if self._truth else None
             self.serial.show_state(state, cause, latency_ms, self._health.problems)
             await asyncio.sleep(0.25)
@@ -101,11 +110,24 @@ class Supervisor:
             case VoiceReport():
                 self.voice.note(message)
                 self.serial.call = self.voice.panel_call
+            case SmallMessage(MessageKind.SOURCE, payload):
+                self.source.hear(payload, time.monotonic_ns())
             case Event():
                 self.note_event(message.what, message.cause)
             case Failed():
                 self._failure, self._exit_code = message.problem, message.exit_code
                 self.stopping.set()
+
+    def _tell_peer_of_source(self, payload: bytes) -> None:
+        self._workers["link"].tell(SmallMessage(MessageKind.SOURCE, payload))
+
+    def _obey_source(self, words: str) -> None:
+        self.source.obey(words, time.monotonic_ns())
+
+    def _press(self, event: PanelEvent) -> None:
+        """The panel's one button answers what the operator is asked; else it is the call's."""
+        if not self.source.press(event, time.monotonic_ns()):
+            self.voice.press(event)
 
     def note_event(self, what: str, cause: str) -> None:
         logger.info("%s%s", what, f": {cause}" if cause else "")
@@ -172,6 +194,7 @@ class Supervisor:
                 }
                 for worker in self._workers.values()
             },
+            "source_wish": self.source.words,
             "serial": self.serial.snapshot(),
             "health": self._health.snapshot(),
             "management": self._management.snapshot(),

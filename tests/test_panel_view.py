@@ -66,3 +66,11 @@ def test_a_long_cause_is_shown_page_by_page_from_its_beginning() -> None:
 def test_xray_over_a_still_picture_beeps_also_while_somebody_calls() -> None:
     alarm = view(PictureState.HELD_WITH_XRAY, "X-ray is on and the picture does not change", call=PanelCall.RINGING)
     assert (alarm.lines[0], alarm.fault, alarm.beeper) == ("HELD, X-RAY ON", Lamp.FAST, Beeper.ALARM)
+
+
+def test_a_question_comes_before_all_else_and_rings() -> None:
+    shown = PanelScreen().view(
+        PictureState.LIVE, "", 40, call=PanelCall.CONNECTED, problems=["x"], now_ns=T0, question="EXPERT: INPUT 3?"
+    )
+    assert shown.lines == ("LIVE 40 ms", "EXPERT: INPUT 3?")
+    assert (shown.call, shown.beeper) == (Lamp.FAST, Beeper.CALL)
