@@ -163,8 +163,27 @@ class LinuxSensors:
             if device in devices:
                 continue
             devices.add(device)
-            is_read_only = bool(space.f_flag & os.ST_RDONLY)
+            is_read_only = self._is_read_only(folder)
+            if is_read_only is None:
+                is_read_only = bool(space.f_flag & os.ST_RDONLY)
             yield DiskSpace(folder, space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize, is_read_only)
+
+    def _is_read_only(self, folder: str) -> bool | None:
+        """Of the file system itself (proc(5), mountinfo): a service's own view of it may be read-only by its unit.
+
+        None: the kernel does not say.
+        """
+        best, answer = -1, None
+        for line in (_text(self._root / "proc/self/mountinfo") or "").splitlines():
+            mount, _, file_system = line.partition(" - ")
+            places, kinds = mount.split(), file_system.split()
+            if len(places) < 5 or len(kinds) < 3:
+                continue
+            place = places[4]
+            is_inside = folder == place or folder.startswith(place.rstrip("/") + "/")
+            if is_inside and len(place) >= best:  # the last of those mounted one over the other is seen
+                best, answer = len(place), "ro" in kinds[2].split(",")
+        return answer
 
     def _wear(self) -> Iterable[DiskWear]:
         """Of eMMC: the worse of its two memory types. Value n means: (n - 1) * 10 to n * 10 percent used."""

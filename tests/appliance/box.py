@@ -23,6 +23,7 @@ BOOT_S = 60.0
 STOP_S = 20.0
 DEADLINE_S = 60.0
 SOURCE = "usr/src/cathlink"
+INSTALLED = ("console/", "daemon/", "deploy/", "hw/", "provisioning/", "pyproject.toml", "requirements.lock", "README.md")
 
 
 def installed() -> Path:
@@ -34,7 +35,7 @@ def installed() -> Path:
         subprocess.run(["cp", "-a", "--reflink=auto", image().tree, building], check=True)
         building.rename(tree)
     source = tree / SOURCE
-    files = _files_of_this_tree()
+    files = [name for name in _files_of_this_tree() if name.startswith(INSTALLED)]
     mark = "\n".join(f"{name} {(ROOT / name).stat().st_mtime_ns}" for name in files)
     marked = tree / "usr/src/installed"
     if marked.exists() and marked.read_text() == mark:
@@ -92,7 +93,7 @@ class Box:
     """One appliance: booted at the beginning of `with`, switched off at its end."""
 
     def __init__(self, name: str, network: Network, folder: Path) -> None:
-        self._name = name
+        self.name = name
         self._network = network
         self._log = folder / f"{name}.log"
         self._notify_path = folder / f"{name}.notify"
@@ -121,13 +122,13 @@ class Box:
 
     def _command(self, tree: Path) -> list[str]:
         spawn = [
-            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "-M", self._name, "-D", str(tree)),
+            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "-M", self.name, "-D", str(tree)),
             *("--volatile=overlay", f"--network-namespace-path=/run/netns/{self._network.name}"),
             *("--console=pipe", "--notify-ready=yes"),
         ]
         if not UNIFIED.exists():
             return spawn
-        group = UNIFIED / self._name
+        group = UNIFIED / self.name
         script = (
             f"mkdir -p {group} && echo $$ > {group}/cgroup.procs && "
             "exec unshare --mount --propagation private bash -c "
@@ -140,7 +141,7 @@ class Box:
             try:
                 words = notify.recv(4096).decode()
             except TimeoutError:
-                raise AssertionError(f"{self._name} did not boot:\n{self._log.read_text()[-4000:]}") from None
+                raise AssertionError(f"{self.name} did not boot:\n{self._log.read_text()[-4000:]}") from None
             for line in words.splitlines():
                 if line.startswith("X_NSPAWN_LEADER_PID="):
                     self._leader = int(line.partition("=")[2])

@@ -102,6 +102,22 @@ def test_disk_space_once_a_file_system(write_tree: WriteTree, tmp_path: Path) ->
     assert 0 < disk.free_bytes <= disk.total_bytes
 
 
+@pytest.mark.parametrize(
+    ("mounts", "is_read_only"),
+    [
+        ("21 1 8:1 / / ro,noatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n", False),  # a unit's view alone
+        ("21 1 8:1 / / rw - ext4 /dev/sda1 ro\n22 21 8:2 / /home rw - ext4 /dev/sda2 rw\n", True),
+        ("21 1 8:1 / / rw - ext4 /dev/sda1 ro\n22 21 0:5 / / rw - overlay overlay rw\n", False),  # one over the other
+        ("nonsense\n21 1 - \n", False),
+    ],
+)
+def test_a_disk_takes_no_writes_when_its_file_system_says_so(
+    write_tree: WriteTree, mounts: str, is_read_only: bool
+) -> None:
+    (disk,) = write_tree({"proc/self/mountinfo": mounts}).read().disks
+    assert disk.is_read_only is is_read_only
+
+
 def test_wear_is_the_worse_of_the_two_estimates(write_tree: WriteTree) -> None:
     health = write_tree(
         {
