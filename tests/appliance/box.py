@@ -23,7 +23,8 @@ BOOT_S = 60.0
 STOP_S = 20.0
 DEADLINE_S = 60.0
 SOURCE = "usr/src/cathlink"
-INSTALLED = ("console/", "daemon/", "deploy/", "hw/", "provisioning/", "pyproject.toml", "requirements.lock", "README.md")
+PACKAGES = ("console/", "daemon/", "deploy/", "hw/", "provisioning/")
+INSTALLED = (*PACKAGES, "pyproject.toml", "requirements.lock", "README.md")
 
 
 def installed() -> Path:

@@ -98,7 +98,7 @@ def test_the_picture_is_live_at_both_ends_and_in_the_units_status(boxes: dict[st
 def test_it_runs_as_its_own_user_without_privileges_but_with_priority(boxes: dict[str, Box]) -> None:
     for box in boxes.values():
         live(box)
-        processes = box.run("ps", "-o", "user=,ni=,args=", "-C", "python,cathlink").splitlines()
+        processes = box.run("ps", "-o", "user=,ni=,args=", "-u", "cathlink").splitlines()
         assert len(processes) >= 3  # the supervisor, link, video
         assert all(line.split()[:2] == ["cathlink", "-10"] for line in processes), processes
         facts = box.run("cat", f"/proc/{main_pid(box)}/status")
