@@ -15,7 +15,11 @@ from hw.serial.ports import BytePort, SerialDevice, SerialEvent
 
 logger = logging.getLogger(__name__)
 
-REOPEN_AFTER_S = 0.5
+REOPEN_AFTER_S = 0.5  # a port that is not there: it may be plugged in at any time
+LONGEST_REOPEN_AFTER_S = 10.0  # one that is lost again and again: it must not keep the box busy
+SHORT_LIFE_S = 5.0
+MOST_DOUBLINGS = 5
+MOST_BYTES_A_SECOND = 64 * 1024  # five times what the fastest line carries; USB may bring a hundred times that
 MOST_UNWRITTEN_BYTES = 4096
 LONGEST_WAIT_S = 1.0
 
@@ -40,6 +44,9 @@ class SerialLine:
         self._wake = asyncio.Event()
         self._unwritten = b""
         self._failure: Exception | None = None
+        self._short_lives = 0
+        self._second_ns = 0
+        self._bytes_this_second = 0
         self.is_open = False
         self.problem = "not opened yet"
 
@@ -60,7 +67,7 @@ class SerialLine:
                     logger.exception("%s: internal fault", self.name)
                     self._note_problem("internal fault, see the log")
                 await asyncio.to_thread(self._port.close)
-                await asyncio.sleep(REOPEN_AFTER_S)
+                await asyncio.sleep(min(REOPEN_AFTER_S * 2**self._short_lives, LONGEST_REOPEN_AFTER_S))
         finally:
             self._port.close()
 
@@ -75,7 +82,8 @@ class SerialLine:
         loop, descriptor = asyncio.get_running_loop(), self._port.fileno()
         self.is_open, self.problem, self._failure, self._unwritten = True, "", None, b""
         self._note_event(f"{self.name} connected", "")
-        self._device.note_open(time.monotonic_ns())
+        opened_ns = time.monotonic_ns()
+        self._device.note_open(opened_ns)
         loop.add_reader(descriptor, self._read)
         try:
             while self._failure is None:
@@ -87,6 +95,8 @@ class SerialLine:
         finally:
             loop.remove_reader(descriptor)
             loop.remove_writer(descriptor)
+            is_short = time.monotonic_ns() - opened_ns < SHORT_LIFE_S * 1e9
+            self._short_lives = min(self._short_lives + 1, MOST_DOUBLINGS) if is_short else 0
             self._device.note_closed(time.monotonic_ns())
             self._tell_events()
 
@@ -103,11 +113,21 @@ class SerialLine:
 
     def _read(self) -> None:
         try:
-            self._device.receive(self._port.read(), time.monotonic_ns())
+            data, now_ns = self._port.read(), time.monotonic_ns()
+            self._check_rate(len(data), now_ns)
+            self._device.receive(data, now_ns)
         except Exception as error:  # told, and the port opened anew, by `run`
             self._failure = error
             asyncio.get_running_loop().remove_reader(self._port.fileno())
         self._wake.set()
+
+    def _check_rate(self, count: int, now_ns: int) -> None:
+        """Raises DeviceError for a device that floods: reading all of it would be the supervisor's only work."""
+        if now_ns - self._second_ns >= 1_000_000_000:
+            self._second_ns, self._bytes_this_second = now_ns, 0
+        self._bytes_this_second += count
+        if self._bytes_this_second > MOST_BYTES_A_SECOND:
+            raise DeviceError("it floods the line")
 
     def _write(self) -> None:
         self._unwritten += self._device.take_output()

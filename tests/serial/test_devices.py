@@ -1,6 +1,7 @@
 """The serial devices in the supervisor's loop: pyserial on pseudo-terminals, the shipped simulators behind them."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -230,6 +231,36 @@ def test_a_device_that_takes_nothing_is_given_up_and_opened_again() -> None:
         await until(is_given_up, "it is given up")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
+def test_a_device_that_floods_is_closed_and_opened_again_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        if seconds >= serial_line.REOPEN_AFTER_S:
+            delays.append(seconds)
+            seconds = 0.0
+        await real_sleep(seconds)
+
+    async def go() -> None:
+        port, panel = FakePort(), FrontPanel()
+        line = SerialLine("panel", port, panel, tell=print, note_event=lambda what, cause: None)
+        monkeypatch.setattr(serial_line.asyncio, "sleep", sleep)
+        task = asyncio.create_task(line.run())
+
+        def is_given_up_often() -> bool:
+            with contextlib.suppress(OSError):  # its buffer is full
+                port.deliver(bytes(1000))
+            return len(delays) >= 7
+
+        await until(is_given_up_often, "it is given up")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert delays[:7] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+        assert panel.damaged < 10
 
     asyncio.run(go())
 
