@@ -12,7 +12,7 @@ from hw.ports import Display, Picture
 
 logger = logging.getLogger(__name__)
 
-BUSY_TICK_S: Final = 0.004
+BUSY_TICK_S: Final = 0.002
 
 
 class PointingDesk:

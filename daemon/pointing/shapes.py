@@ -1,8 +1,10 @@
 """From marks and fingers to the shapes that a display draws over a picture, whatever size that picture has now."""
 
 import math
+from functools import lru_cache
 from typing import Final
 
+from daemon.pointing.board import MARKS_PER_AUTHOR
 from daemon.pointing.drawing import Drawing, Image
 from daemon.pointing.words import Colour, Finger, Mark, Tool, unpack_points
 from hw.overlay import Command, Position, Rgb, Shape, ShapeKind, ToolButton
@@ -28,6 +30,7 @@ _KINDS = {
 }
 
 
+@lru_cache(maxsize=2 * MARKS_PER_AUTHOR)
 def mark_shape(mark: Mark, image: Image, opacity: float, pixels_per_french: float) -> Shape:
     points = positions(mark.points, mark.width, mark.height, image)
     label = length_words(length_of(mark), pixels_per_french) if mark.tool is Tool.LINE else ""

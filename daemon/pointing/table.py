@@ -266,21 +266,22 @@ class PointingTable:
         frozen_shapes = [
             mark_shape(mark, frozen, 1.0, scale) for mark, _ in marks if frozen and self._is_on_frozen(mark)
         ]
-        for finger in self._fingers(now_ns):
-            if finger.is_on_frozen and frozen is not None and finger.frame_id == frozen.frame_id:
-                frozen_shapes.append(finger_shape(finger, frozen))
-            elif not finger.is_on_frozen and live is not None:
-                live_shapes.append(finger_shape(finger, live))
+        finger = self._finger_of_peer(now_ns)
+        if finger is not None and finger.is_on_frozen and frozen is not None and finger.frame_id == frozen.frame_id:
+            frozen_shapes.append(finger_shape(finger, frozen))
+        elif finger is not None and not finger.is_on_frozen and live is not None:
+            live_shapes.append(finger_shape(finger, live))
         return Overlay(
             tuple(live_shapes),
             self._frozen_picture(tuple(frozen_shapes), now_ns),
             tool_buttons(self._drawing, is_frozen=self._frozen is not None, catheter_french=self._catheter_french),
         )
 
-    def _fingers(self, now_ns: int) -> list[Finger]:
-        if self._peer_finger is not None and now_ns - self._peer_finger_ns > FINGER_LIMIT_NS:
-            self._peer_finger = None
-        return [finger for finger in (self._own_finger, self._peer_finger) if finger and finger.position]
+    def _finger_of_peer(self, now_ns: int) -> Finger | None:
+        """Our own is where our mouse or finger is: drawing it too would only cost time."""
+        if now_ns - self._peer_finger_ns > FINGER_LIMIT_NS:
+            return None
+        return self._peer_finger if self._peer_finger and self._peer_finger.position else None
 
     def _frozen_picture(self, shapes: tuple[Shape, ...], now_ns: int) -> FrozenPicture | None:
         frozen = self._frozen

@@ -60,6 +60,8 @@ class SdlInput:
 
     def _note(self, event: Any, places: Places, buttons: tuple[PlacedButton, ...], scale: float) -> None:
         if event.type == sdl2.SDL_MOUSEMOTION:
+            if event.motion.which != sdl2.SDL_TOUCH_MOUSEID:
+                sdl2.SDL_ShowCursor(sdl2.SDL_ENABLE)  # hidden on a whole screen until somebody moves a mouse
             self._move((event.motion.x + 0.5) * scale, (event.motion.y + 0.5) * scale, places)
         elif event.type == sdl2.SDL_MOUSEBUTTONDOWN and event.button.button == sdl2.SDL_BUTTON_LEFT:
             self._press((event.button.x + 0.5) * scale, (event.button.y + 0.5) * scale, places, buttons)

@@ -62,7 +62,7 @@ class Framebuffer:
 def measure(seconds: float) -> list[float]:
     """Milliseconds from each movement of the mouse until the pointer stands on the operator's screen."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cathlink-pointer-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cathlink-pointer-", dir="/dev/shm")))
         servers = {}
         for name in ("expert", "operator"):
             (folder / name).mkdir()
@@ -71,7 +71,7 @@ def measure(seconds: float) -> list[float]:
         relay = PathRelay(port, PathConditions(delay_ms=RTT_MS / 2))
         stack.callback(relay.close)
         lab = make_lab(folder / "lab", link_port=port)
-        drawn = {"SDL_VIDEODRIVER": "x11", "SDL_RENDER_DRIVER": "software"}
+        drawn = {"SDL_VIDEODRIVER": "x11"}
         receiver = WatchedDaemon(
             lab.receiver_config, "display.device=sdl:", environment={**drawn, "DISPLAY": servers["expert"].name}
         )
