@@ -111,6 +111,25 @@ def test_what_is_not_open_does_not_encode(encoder: Encoder) -> None:
     encoder.close()
 
 
+def test_a_driver_that_forgets_the_range_is_corrected() -> None:
+    options = {**DRIVER, "x264-params": "fullrange=off"}
+    encoder = AcceleratedEncoder(Accelerator("libx264", "", (), "", "", "", options=options))
+    encoder.open(SETTINGS)
+    context = av.CodecContext.create("h264", "r")
+    unit = encoder.encode(pictures(1)[0], force_idr=True).data
+    assert (context.decode(av.Packet(unit)) or context.decode(None))[0].color_range == FULL_RANGE
+
+
+def test_an_idr_of_a_driver_that_gives_its_parameter_sets_once_has_them_all_the_same() -> None:
+    encoder = AcceleratedEncoder(accelerator(changes_rate_live=True))
+    encoder.open(SETTINGS)
+    first = encoder.encode(pictures(1)[0], force_idr=True).data
+    bare = first[first.index(b"\0\0\1\x65") :]
+    assert not read_access_unit(bare).parameter_sets
+    assert read_access_unit(encoder._finished(bare).data).parameter_sets
+    assert Decoder().decode(encoder._finished(bare).data).shape == (HEIGHT, WIDTH)
+
+
 @pytest.mark.parametrize("entry", ACCELERATORS, ids=lambda entry: str(entry.name))
 def test_the_options_in_the_table_are_known_to_ffmpeg(entry: Accelerator) -> None:
     known = {option.name: option for option in av.CodecContext.create(entry.name, "w").supported_options.private}

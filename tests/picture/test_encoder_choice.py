@@ -210,3 +210,35 @@ def test_the_bit_rate_of_the_moment_goes_to_whoever_takes_over(box: Box) -> None
         sizes.append(size)
         box.now_ns += 1000 * RETRY_NS
     assert max(sizes) < 2 * 400_000 / 8 / SETTINGS.image_rate_hz
+
+
+def test_a_bit_rate_of_before_is_the_hardwares_too() -> None:
+    """It was opened for another."""
+    box = Box()
+    box.choice.set_bitrate(400_000)
+    box.encode_until_hardware()
+    sizes = [len(box.encode().data) for _ in range(12)]
+    assert sizes[-1] < 2 * 400_000 / 8 / SETTINGS.image_rate_hz
+
+
+def test_the_record_says_when_it_is_in_use(box: Box) -> None:
+    box.now_ns = 77
+    box.encode_until_hardware()
+    assert box.store.record is not None
+    assert box.store.record.in_use_since_ns == 77
+    box.choice.close()
+    assert box.store.record.in_use_since_ns is None
+    assert box.store.record.failures == 0
+
+
+def test_an_idr_that_does_not_come_is_a_failure() -> None:
+    class Deaf(X264Encoder):
+        def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+            return super().encode(picture, force_idr=False, finer=finer)
+
+    encoder = WatchedEncoder("deaf", Deaf(), encode_limit_s=IN_TIME_S)
+    encoder.open(SETTINGS)
+    picture = np.zeros((SETTINGS.height, SETTINGS.width), np.uint8)
+    assert encoder.encode(picture, force_idr=True).is_idr
+    with pytest.raises(DeviceError, match="no IDR"):
+        encoder.encode(picture, force_idr=True)

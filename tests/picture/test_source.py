@@ -12,7 +12,7 @@ from daemon.picture.source import (
     NO_FRAME_LIMIT_NS,
     SourceWatch,
 )
-from daemon.states import FilterState, SourceState
+from daemon.states import EncoderState, FilterState, SourceState
 from hw.ports import CaptureTiming, PixelFormat
 
 MS = 1_000_000
@@ -225,3 +225,11 @@ def test_the_image_rate_is_the_signals_until_pulses_are_known() -> None:
     assert watch.image_rate_hz == 0
     watch.note_open(timing())
     assert watch.image_rate_hz == timing().rate_hz
+
+
+@pytest.mark.parametrize("state", EncoderState)
+def test_who_encodes_goes_with_every_status(state: EncoderState) -> None:
+    watch, now_ns = running()
+    assert watch.assess(now_ns).encoder_state is EncoderState.SOFTWARE
+    watch.note_encoder(state)
+    assert watch.assess(now_ns).encoder_state is state
