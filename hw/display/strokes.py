@@ -13,7 +13,7 @@ Triangles = npt.NDArray[np.float32]
 """Shape (3 n, 2): corners on the screen, three a triangle."""
 
 LINE_SHARE = 1 / 320  # of the pane's height
-THINNEST = 1.5  # pixels of the screen
+THINNEST = 2.0  # pixels of the screen: then the pixel under a point of the stroke is always filled
 RIM_SHARE = 0.6  # of the line's width, on each side
 CIRCLE_CORNERS = 48
 JOINT_CORNERS = 8
@@ -30,7 +30,14 @@ def rim_width(place: PanePlace) -> float:
 
 
 def triangles(shape: Shape, place: PanePlace, *, wider: float = 0.0) -> Triangles:
-    """The shape on the screen, `wider` pixels more on each side."""
+    """The shape on the screen, `wider` pixels more on each side.
+
+    Corners are whole pixels: SDL's software renderer would cut their fractions off, and strokes would stand too high.
+    """
+    return np.rint(_corners(shape, place, wider))
+
+
+def _corners(shape: Shape, place: PanePlace, wider: float) -> Triangles:
     points = [place.on_screen(point) for point in shape.points]
     width = line_width(place)
     half = width / 2 + wider
