@@ -79,7 +79,13 @@ def test_each_kind_of_shape_stands_where_its_points_are(display: SdlDisplay, kin
 def test_no_stroke_reaches_the_banner_or_leaves_its_picture(display: SdlDisplay) -> None:
     display.show(PICTURE, LIVE, is_new=True)
     before = window(display)
-    wild = Shape(ShapeKind.PATH, ((64, 64), (64, -500), (900, -500), (900, 900), (-900, 900)), YELLOW, 1.0, "12 px")
+    wild = Shape(
+        ShapeKind.PATH,
+        ((64, 64), (150, 64), (64, 64), (64, -500), (900, -500), (900, 900), (-900, 900)),
+        YELLOW,
+        1.0,
+        "12 px",
+    )
     edge = Shape(ShapeKind.CIRCLE, ((64.0, 1.0), (64.0, 30.0)), YELLOW)
     display.show(PICTURE, LIVE, is_new=False, overlay=Overlay((wild, edge)))
     after = window(display)

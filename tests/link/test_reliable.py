@@ -139,6 +139,19 @@ def test_of_a_pointer_only_the_newest_is_under_way_and_an_older_one_is_dropped()
     assert late.duplicates + late.overtaken >= 1
 
 
+def test_an_old_pointer_is_dropped_also_while_an_older_message_is_still_missing() -> None:
+    sender, receiver = ReliableMessages(epoch=1), ReliableMessages(epoch=2)
+    sender.send(MessageKind.BOARD, b"lost", 0)
+    sender.records_to_send(0, RTT_NS)
+    records = []
+    for number in range(2):
+        sender.send(MessageKind.POINTER, counted(number), MS)
+        records += sender.records_to_send(MS, RTT_NS)
+    assert [delivery.payload for delivery in receiver.receive(records[1])] == [counted(1)]
+    assert receiver.receive(records[0]) == []
+    assert receiver.overtaken == 1
+
+
 def test_an_outage_floods_nobody() -> None:
     pair = Pair({"script": [(0, {"outage": True})]})
     for number in range(200):

@@ -41,6 +41,16 @@ def test_new_keys_lose_no_message() -> None:
     assert pair.sender.transport.sessions >= 5
 
 
+def test_new_keys_on_a_good_path_cost_no_repetition() -> None:
+    pair = LinkPair(forward={"delay_ns": 10 * MS}, rekey_after_ns=S // 2)
+    pair.run(S)
+    exchange(pair, 300, every_ns=5 * MS)
+    pair.run(S)
+    check(pair, 300)
+    assert pair.sender.transport.sessions >= 3
+    assert (pair.sender.small.repeated, pair.receiver.small.repeated) == (0, 0)
+
+
 def test_a_new_address_loses_no_message() -> None:
     pair = LinkPair(forward=LOSSY)
     pair.run(S)

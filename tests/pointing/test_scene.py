@@ -29,15 +29,18 @@ def body(seed: int = 1) -> npt.NDArray[np.float32]:
 BODY = body()
 
 
-def image(number: int, shift: tuple[int, int] = (0, 0), *, contrast: float = 0.0) -> GrayPicture:
+def image(
+    number: int, shift: tuple[int, int] = (0, 0), *, contrast: float = 0.0, heart_radius: int = 65
+) -> GrayPicture:
     """With a heart that beats once a second, vessels with `contrast` on it, and quantum noise."""
     top, left = 150 + shift[0], 150 + shift[1]
     levels = BODY[top : top + SIDE, left : left + SIDE].copy()
-    beat = 10 * np.sin(2 * np.pi * number / 15)
+    beat = 30 * np.sin(2 * np.pi * number / 15)
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
-    heart = np.hypot(rows - 260 - beat + shift[0], columns - 280 + beat / 2 + shift[1]) < 110
+    heart = np.hypot(rows - 260 - beat + shift[0], columns - 280 + beat / 2 + shift[1]) < heart_radius
     vessels = heart & ((rows - columns + int(beat) + shift[0] - shift[1]) % 40 < 6)
-    levels[heart] -= 15
+    own = np.roll(BODY[:SIDE, :SIDE].T, (int(beat), 0), (0, 1)) - 15  # it moves with all that is in it
+    levels[heart] = own[heart]
     levels[vessels] -= 50 * contrast
     noise = np.random.default_rng(number).normal(0, 8, levels.shape)
     return np.clip(levels + noise, 0, 255).astype(np.uint8)
@@ -49,7 +52,7 @@ def scenes(images: list[GrayPicture]) -> list[int]:
 
 
 def test_heart_beat_contrast_agent_and_noise_begin_no_scene() -> None:
-    assert scenes([image(n, contrast=min(1.0, n / 20)) for n in range(45)]) == []
+    assert scenes([image(n, contrast=min(1.0, n / 20), heart_radius=92) for n in range(45)]) == []
 
 
 @pytest.mark.parametrize("pan", [(0, 40), (60, 0), (-50, 30), (90, -120)])

@@ -133,6 +133,17 @@ def test_what_was_drawn_fades_at_both_ends_when_the_picture_moves_on_unless_pinn
     assert len(strokes(pair, Author.SENDER)) == 2
 
 
+def test_nothing_fades_before_the_image_is_shown_with_which_the_picture_moved_on() -> None:
+    pair = TablePair()
+    pair.run(S)
+    pair.stroke(Author.RECEIVER, (10.5, 10.5), (20.5, 10.5))
+    pair.sender.set_scene(pair.now_ns // (40 * MS) + 75)  # three seconds ahead
+    pair.run(2 * S)
+    assert [shape.opacity for shape in strokes(pair, Author.RECEIVER)] == [1]
+    pair.run(S + 2 * FADE_NS)
+    assert strokes(pair, Author.RECEIVER) == []
+
+
 @pytest.mark.parametrize("author", BOTH)
 def test_a_frozen_image_is_the_same_at_both_ends_while_the_live_one_goes_on(author: Author) -> None:
     pair = TablePair()
@@ -251,3 +262,12 @@ def test_resting_costs_next_to_nothing() -> None:
     pair = TablePair()
     pair.run(10 * S)
     assert sum(link.sent for link in pair.links.values()) <= 22
+
+
+def test_a_pointer_that_rests_costs_two_messages_a_second() -> None:
+    pair = TablePair()
+    pair.run(S)
+    pair.point(Author.RECEIVER, Phase.HOVER, 100.5, 200.5)
+    before = pair.links[Author.RECEIVER].sent
+    pair.run(10 * S)
+    assert pair.links[Author.RECEIVER].sent - before <= 32
