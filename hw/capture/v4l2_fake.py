@@ -36,6 +36,7 @@ class FakeCard:
     has_timings: bool = True  # False: a camera, whose signal is its own
     highest_rate_hz: float = 240.0  # beyond it the signal is out of range
     tells_of_changes: bool = True
+    forgets_to_tell: bool = False  # it takes the subscription, and that is all
     tells_of_status: bool = True
     gives_noise: bool = False  # without a signal, or with one that it is not set to; else it gives nothing
     is_stuck: bool = False  # gives no frame, whatever the signal
@@ -205,7 +206,7 @@ class _Opened:
     def note_change(self) -> None:
         self.was_unplugged |= not self.card.is_plugged
         before, self._seen = self._seen, self._state()
-        if before != self._seen and self._is_subscribed and self.card.tells_of_changes:
+        if before != self._seen and self._is_subscribed and not self.card.forgets_to_tell:
             self._events += 1
 
     def events(self) -> int:

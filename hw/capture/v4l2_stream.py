@@ -147,7 +147,6 @@ class V4l2Stream:
         if buffer.flags & abi.BUF_FLAG_ERROR or self._bytes_used(buffer) < self._format.frame_bytes:
             self.counts.damaged += 1
             pixels = None
-            self._weaver.forget()
         else:
             data = self._mappings[buffer.index].data[self._data_offset :]
             pixels = self._weaver.weave(data, buffer.field, buffer.sequence)
@@ -193,10 +192,6 @@ class _Weaver:
             raise UnusableDeviceError("its driver gives fields in the format nv12")
         self._ring = FrameRing(frame_format.width, self.height, frame_format.pixel_format)
         self._half: tuple[int, int] | None = None  # field and sequence of the field that waits for the other
-
-    def forget(self) -> None:
-        """A half frame stays one."""
-        self._half = None
 
     def weave(self, data: FrameBytes, field: int, sequence: int) -> FrameBytes | None:
         """The frame that `data` completes."""

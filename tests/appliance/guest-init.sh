@@ -4,6 +4,8 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /tmp
+/lib/systemd/systemd-udevd --daemon
+udevadm trigger --action=add
 mkdir -p /run/out
 mount -t 9p -o trans=virtio,version=9p2000.L out /run/out
 tests=$(sed -n 's/.*\btests=\([^ ]*\).*/\1/p' /proc/cmdline)

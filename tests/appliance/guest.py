@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cathlink" / "appliance"
 SUITE = "bookworm"
 PACKAGES = "linux-image-amd64 initramfs-tools zstd systemd-sysv udev dbus kmod iproute2 procps python3 python3-venv"
-GUEST_PACKAGES = f"{PACKAGES} python3-numpy python3-pytest v4l-utils"
+GUEST_PACKAGES = f"{PACKAGES} python3-numpy python3-pytest python3-serial v4l-utils"
 LEAN = ["man", "doc", "locale", "info"]
 IMAGE_MIB = 1500
 BOOT_AND_TEST_S = 900.0
@@ -102,6 +102,15 @@ def run_in_guest(tests: str, out: Path) -> Results:
         *("-kernel", f"{system.folder}/vmlinuz", "-initrd", f"{system.folder}/initrd.img", "-append", arguments),
         *("-drive", f"file={system.disk},if=none,id=disk,format=raw,cache=unsafe,snapshot=on"),
         *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci", "-serial", "stdio"),
+        # two USB serial adapters, joined
+        *("-device", "qemu-xhci", "-chardev", f"socket,id=near,path={out}/cable,server=on,wait=off"),
+        *("-device", "usb-serial,chardev=near,serial=near,always-plugged=on"),
+        *(
+            "-chardev",
+            f"socket,id=far,path={out}/cable",
+            "-device",
+            "usb-serial,chardev=far,serial=far,always-plugged=on",
+        ),
         *("-virtfs", f"local,path={ROOT},mount_tag=repo,security_model=none,readonly=on"),
         *("-virtfs", f"local,path={out},mount_tag=out,security_model=none"),
     ]

@@ -23,7 +23,7 @@ from hw.capture.v4l2_fake import FakeCard, FakeKernel
 from hw.capture.v4l2_timing import SourceTimings
 from hw.errors import DeviceError, SourceChangedError
 from hw.fake import ManualClock
-from hw.ports import CapturedFrame, CaptureTiming, ColourMatrix, PixelFormat, ValueRange
+from hw.ports import CapturedFrame, CaptureTiming, ColourMatrix, FrameBytes, PixelFormat, ValueRange
 from hw.select import capture_device
 
 PATH = "/dev/video0"
@@ -99,6 +99,15 @@ def test_pixels_without_the_drivers_padding(is_multiplanar: bool, padding_bytes:
         assert frame.pixels.shape == (48, 64)
         assert frame.pixels.flags.c_contiguous
         assert (frame.pixels == sequence).all()
+
+
+def test_rows_are_the_drivers_rows() -> None:
+    def fill(data: FrameBytes, sequence: int) -> None:
+        rows = data.reshape(48, 64 + 24)
+        rows[:, :64], rows[:, 64:] = np.arange(48)[:, None], 99
+
+    frame = Rig(FakeCard(padding_bytes=24, fill=fill)).frame()
+    assert (frame.pixels == np.arange(48)[:, None]).all()
 
 
 @pytest.mark.parametrize(
@@ -304,6 +313,7 @@ CARDS = {
     "has no events": lambda: FakeCard(tells_of_changes=False),
     "gives noise": lambda: FakeCard(gives_noise=True),
     "gives noise, no events": lambda: FakeCard(gives_noise=True, tells_of_changes=False),
+    "gives nothing, events never come": lambda: FakeCard(forgets_to_tell=True, tells_of_status=False),
     "tells nothing but timings": lambda: FakeCard(tells_of_changes=False, tells_of_status=False),
 }
 
@@ -341,6 +351,14 @@ def test_a_pulled_cable(rig: Rig) -> None:
     rig.card.signal = HD
     rig.capture.open()
     rig.frame()
+
+
+@pytest.mark.parametrize("values", [{"signal": None}, {"is_locked": False}])
+def test_a_driver_that_gives_noise_and_tells_nothing_is_found_out_by_its_status(values: dict[str, object]) -> None:
+    rig = Rig(FakeCard(signal=HD, gives_noise=True, forgets_to_tell=True))
+    rig.frame()
+    change(rig, lambda card: [setattr(card, name, value) for name, value in values.items()])
+    rig.until_lost()
 
 
 def test_a_signal_that_cannot_be_locked(rig: Rig) -> None:
