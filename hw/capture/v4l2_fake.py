@@ -275,7 +275,7 @@ class _Opened:
         if self.card.tells_of_status:
             if self.card.signal is None:
                 used.status = abi.IN_ST_NO_SIGNAL
-            elif not self.card.is_locked:
+            elif not self.card.is_locked or not self.card.is_in_range:  # as vivid has it
                 used.status = abi.IN_ST_NO_H_LOCK
 
     def _query_timings(self, timings: abi.DvTimings) -> None:
