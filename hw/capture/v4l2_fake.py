@@ -36,6 +36,7 @@ class FakeCard:
     has_timings: bool = True  # False: a camera, whose signal is its own
     highest_rate_hz: float = 240.0  # beyond it the signal is out of range
     tells_of_changes: bool = True
+    refuses_timings: bool = False  # it measures more than it takes
     forgets_to_tell: bool = False  # it takes the subscription, and that is all
     tells_of_status: bool = True
     gives_noise: bool = False  # without a signal, or with one that it is not set to; else it gives nothing
@@ -292,6 +293,8 @@ class _Opened:
 
     def _set_timings(self, timings: abi.DvTimings) -> None:
         self._must_have_no_buffers()
+        if self.card.refuses_timings:
+            raise OSError(errno.EINVAL, "Invalid argument")
         bt = timings.u.bt
         total = (bt.width + BLANKING[0]) * (bt.height + BLANKING[1])
         self._timings = SourceTimings(bt.width, bt.height, round(bt.pixelclock / total, 3), bool(bt.interlaced))

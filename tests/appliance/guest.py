@@ -105,12 +105,8 @@ def run_in_guest(tests: str, out: Path) -> Results:
         # two USB serial adapters, joined
         *("-device", "qemu-xhci", "-chardev", f"socket,id=near,path={out}/cable,server=on,wait=off"),
         *("-device", "usb-serial,chardev=near,serial=near,always-plugged=on"),
-        *(
-            "-chardev",
-            f"socket,id=far,path={out}/cable",
-            "-device",
-            "usb-serial,chardev=far,serial=far,always-plugged=on",
-        ),
+        *("-chardev", f"socket,id=far,path={out}/cable"),
+        *("-device", "usb-serial,chardev=far,serial=far,always-plugged=on"),
         *("-virtfs", f"local,path={ROOT},mount_tag=repo,security_model=none,readonly=on"),
         *("-virtfs", f"local,path={out},mount_tag=out,security_model=none"),
     ]

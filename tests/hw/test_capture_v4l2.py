@@ -376,6 +376,11 @@ def test_a_signal_out_of_range_is_named(rig: Rig) -> None:
         rig.capture.open()
 
 
+def test_a_signal_that_is_measured_and_not_taken_is_named_too() -> None:
+    with pytest.raises(DeviceError, match=f"signal out of range {HD}: set the source"):
+        Rig(FakeCard(signal=HD, refuses_timings=True))
+
+
 @pytest.mark.parametrize("new", [SourceTimings(80, 60, 60.0, False), SourceTimings(64, 48, 50.0, False), INTERLACED])
 def test_another_signal_is_taken_at_once(rig: Rig, new: SourceTimings) -> None:
     change(rig, lambda card: setattr(card, "signal", new))
