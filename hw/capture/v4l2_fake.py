@@ -43,6 +43,7 @@ class FakeCard:
     is_stuck: bool = False  # gives no frame, whatever the signal
     damages_frames: bool = False
     has_fatal_error: bool = False  # until it is opened again
+    fatal_number: int = errno.EIO  # what fetching a frame then raises
     formats: tuple[str, ...] = ("YUYV", "GREY")
     woven_field: int = abi.FIELD_ALTERNATE  # how it gives an interlaced signal
     scales_fields: bool = False  # to the height that is asked for
@@ -360,7 +361,7 @@ class _Opened:
 
     def _dequeue_buffer(self, buffer: abi.Buffer) -> None:
         if self.card.has_fatal_error:
-            raise OSError(errno.EIO, "Input/output error")
+            raise OSError(self.card.fatal_number, "Input/output error")
         if not self._is_streaming:
             raise OSError(errno.EINVAL, "Invalid argument")
         if not self._filled:

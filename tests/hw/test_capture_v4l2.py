@@ -403,7 +403,9 @@ def test_a_driver_that_stands_still_is_opened_again(rig: Rig) -> None:
     assert "no frames from the capture device, though it has a signal" in str(rig.until_lost(1.5))
 
 
-def test_a_driver_that_gives_up_is_opened_again(rig: Rig) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EAGAIN])
+def test_a_driver_that_gives_up_is_opened_again(rig: Rig, number: int) -> None:
+    rig.card.fatal_number = number
     change(rig, lambda card: setattr(card, "has_fatal_error", True))
     assert "driver reports an error" in str(rig.until_lost())
     rig.capture.open()
