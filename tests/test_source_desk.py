@@ -79,6 +79,7 @@ def test_the_operator_grants_it_and_the_expert_is_told_when_it_is_done(pair: Pai
     assert pair.switch.told == [3]
     assert pair.expert.words == "input 3: the operator is asked"
     pair.operator.note_switched(InputChanged(2))  # somebody's hand
+    assert pair.operator.words == "input 3: the expert asks for it"
     pair.operator.note_switched(InputChanged(3))
     assert pair.expert.words == pair.operator.words == "input 3: switched"
 
@@ -88,6 +89,19 @@ def test_without_a_question_the_button_means_something_else(pair: Pair) -> None:
     pair.expert.obey("3", T0)
     assert not pair.operator.press(ButtonReleased(1), T0)
     assert not pair.expert.press(ButtonPressed(), T0)
+
+
+def test_a_switch_that_nobody_wished_is_no_answer_to_anybody(pair: Pair) -> None:
+    pair.operator.note_switched(InputChanged(2))
+    pair.operator.note_switched(SelectFailed(3, "no such input"))
+    assert pair.events == {Role.SENDER: [], Role.RECEIVER: []}
+
+
+def test_nobody_asks_the_expert(pair: Pair) -> None:
+    pair.expert.hear(pack(Word.WISH, 3), T0)
+    assert pair.expert.question == ""
+    pair.operator.hear(pack(Word.SWITCHED, 3), T0)
+    assert pair.operator.words == ""
 
 
 def test_the_operator_refuses(pair: Pair) -> None:

@@ -133,6 +133,11 @@ def test_the_words_tell_state_cause_age_and_latency() -> None:
     assert "glass" not in describe(unknown)
 
 
+def test_what_became_of_a_wish_for_another_source_is_told() -> None:
+    assert "  source wish         input 3: switched" in describe({**ANSWER, "source_wish": "input 3: switched"})
+    assert "source wish" not in describe({**ANSWER, "source_wish": ""})
+
+
 def test_xray_is_told_where_it_is_watched() -> None:
     assert "  X-ray               on" in describe(ANSWER).splitlines()
     assert "X-ray  " not in describe({**ANSWER, "xray": "not watched"})

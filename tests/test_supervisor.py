@@ -13,12 +13,14 @@ import pytest
 from daemon import supervisor, worker_life
 from daemon.channel import Channel
 from daemon.config import Config, load_config
-from daemon.messages import Event, Failed, Start, Statistics, ToWorker, TruthReport, XrayReport
+from daemon.link.message_kinds import MessageKind
+from daemon.messages import Event, Failed, SmallMessage, Start, Statistics, ToWorker, TruthReport, XrayReport
+from daemon.source_desk import Word, pack
 from daemon.states import PictureState
 from daemon.supervisor import EVENTS_KEPT, TRUTH_LIMIT_NS, Supervisor
 from daemon.worker_life import RESTART_DELAYS_S, SHORT_LIFE_S, ending
 from hw.sensors import LinuxSensors
-from hw.serial.ports import XrayState
+from hw.serial.ports import ButtonPressed, XrayState
 from provisioning.lab import make_lab
 
 MS = 1_000_000
@@ -211,3 +213,19 @@ def test_whatever_a_worker_is_told_its_configuration_comes_first(
     assert life.channel is not None
     life.channel.close()
     assert [type(message) for message in received] == [Start, XrayReport]
+
+
+def test_the_panels_button_answers_a_question_first_and_is_the_calls_otherwise(
+    make_box: MakeBox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, calls = make_box("sender"), []
+    monkeypatch.setattr(box.voice, "press", calls.append)
+    box.note_message(box._workers["link"], SmallMessage(MessageKind.SOURCE, pack(Word.WISH, 3)))
+    assert box.source.question == "EXPERT: INPUT 3?"
+    for listener in box.serial.panel_listeners:
+        listener(ButtonPressed())
+    assert (box.source.question, calls) == ("", [])
+    assert box.snapshot()["source_wish"] == "input 3: the switcher did not do it"  # there is none
+    for listener in box.serial.panel_listeners:
+        listener(ButtonPressed())
+    assert calls == [ButtonPressed()]

@@ -235,6 +235,32 @@ def test_a_device_that_takes_nothing_is_given_up_and_opened_again() -> None:
     asyncio.run(go())
 
 
+def test_only_a_device_that_brings_much_within_a_second_floods() -> None:
+    line = SerialLine("panel", FakePort(), FrontPanel(), tell=print, note_event=print)
+    for second in range(10):
+        line._check_rate(serial_line.MOST_BYTES_A_SECOND, second * 1_000_000_000)
+    with pytest.raises(DeviceError, match="floods"):
+        line._check_rate(1, 9_999_999_999)
+
+
+def test_a_port_that_lived_long_is_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_line, "SHORT_LIFE_S", 0.0)
+
+    async def go() -> None:
+        port = FakePort()
+        line = SerialLine("panel", port, FrontPanel(), tell=print, note_event=lambda what, cause: None)
+        line._short_lives = 5
+        task = asyncio.create_task(line.run())
+        await until(lambda: line.is_open, "open")
+        port.unplug()
+        await until(lambda: not line.is_open, "lost")
+        assert line._short_lives == 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
 def test_a_device_that_floods_is_closed_and_opened_again_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
     delays: list[float] = []
     real_sleep = asyncio.sleep

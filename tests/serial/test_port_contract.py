@@ -1,5 +1,6 @@
 """What every serial line keeps to: pyserial's over a pseudo-terminal, and the fake."""
 
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -166,14 +167,6 @@ def test_what_is_no_terminal_is_said(tmp_path: Path) -> None:
 
 
 def test_a_simulated_device_that_nobody_listens_to_does_not_hear_itself() -> None:
-    """A terminal that is not raw echoes."""
-    heard: list[bytes] = []
-
-    class Listening(SimulatedSwitcher):
-        def receive(self, data: bytes, now_ns: int) -> None:
-            heard.append(data)
-
-    with SimulatedPort(Listening(0)) as port:
-        for _ in range(5):
-            port.step(0.01)
-    assert heard == []
+    """A terminal echoes, and answers control characters, unless it is raw."""
+    with SimulatedPort(SimulatedSwitcher(0)) as port, open(port.path, "rb", buffering=0) as terminal:
+        assert not termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON | termios.ISIG)
