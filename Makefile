@@ -29,7 +29,7 @@ test: setup-test ## all fast tests, linters and types among them
 test-slow: setup-test ## the suites that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-test-appliance: $(VENV)/.ready-appliance ## capture on a virtual camera in a QEMU guest, the unit under systemd; as root, 10 minutes at first
+test-appliance: $(VENV)/.ready-appliance ## as root: a virtual camera and USB serial in a QEMU guest, the unit under systemd; 5 minutes, at first 15
 	@$(BIN)/python -m pytest -v tests/appliance/test_*.py
 
 bench: setup ## latency, CPU and memory of the corridor

@@ -231,10 +231,14 @@ def test_each_cause_is_told_once_until_frames_come_again() -> None:
     run = Run(FakeCard(signal=SIGNALS[0], fill=levels))
     run.at(1.0, FAULTS[1], _set(signal=None))
     run.at(4.0, None, _set(signal=SIGNALS[2]))
-    run.at(6.0, FAULTS[0], _set(is_plugged=False))
+    run.at(6.0, FAULTS[1], _set(signal=None))
+    run.at(7.5, None, _set(signal=SIGNALS[2]))
+    run.at(9.0, FAULTS[0], _set(is_plugged=False))
     run.go()
     assert run.events == [
         ("capture delivers", "64x48p60"),
+        ("capture lost", "no signal: check the cable and the source"),
+        ("capture delivers", "96x80p60"),
         ("capture lost", "no signal: check the cable and the source"),
         ("capture delivers", "96x80p60"),
         ("capture lost", "unplugged: /dev/video0 is gone: plug the capture device in again"),

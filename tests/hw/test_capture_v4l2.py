@@ -20,7 +20,7 @@ from hw.capture.edid import BLOCK_BYTES, HEADER, edid_fault
 from hw.capture.pacing import SECOND_NS
 from hw.capture.v4l2 import V4l2Capture, V4l2Wish
 from hw.capture.v4l2_fake import FakeCard, FakeKernel
-from hw.capture.v4l2_timing import SourceTimings
+from hw.capture.v4l2_timing import SourceTimings, source_timings
 from hw.errors import DeviceError, SourceChangedError
 from hw.fake import ManualClock
 from hw.ports import CapturedFrame, CaptureTiming, ColourMatrix, FrameBytes, PixelFormat, ValueRange
@@ -136,6 +136,33 @@ def test_what_the_engineer_says_of_the_signal_goes_over_what_the_driver_says(mon
     assert timing == CaptureTiming(
         64, 48, 10.0, PixelFormat.YUYV422, ColourMatrix.BT601, ValueRange.LIMITED, is_interlaced=True
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "pixelclock", "horizontal", "vertical", "second_field", "flags"),
+    [
+        ("1920x1080p60", 148_500_000, (1920, 88, 44, 148), (1080, 4, 5, 36), (0, 0, 0), 0),
+        ("1920x1080p59.94", 148_500_000, (1920, 88, 44, 148), (1080, 4, 5, 36), (0, 0, 0), abi.DV_FL_REDUCED_FPS),
+        ("1920x1080i30", 74_250_000, (1920, 88, 44, 148), (1080, 2, 5, 15), (2, 5, 16), 0),
+        ("1600x1200p85", 229_500_000, (1600, 64, 192, 304), (1200, 1, 3, 46), (0, 0, 0), 0),
+    ],
+)
+def test_the_timings_of_the_standards(
+    words: str,
+    pixelclock: int,
+    horizontal: tuple[int, ...],
+    vertical: tuple[int, ...],
+    second_field: tuple[int, ...],
+    flags: int,
+) -> None:
+    """CEA-861 formats 16 and 5; VESA DMT."""
+    timings = abi.DvTimings()
+    bt = timings.u.bt
+    bt.pixelclock, bt.flags, bt.interlaced = pixelclock, flags, int("i" in words)
+    bt.width, bt.hfrontporch, bt.hsync, bt.hbackporch = horizontal
+    bt.height, bt.vfrontporch, bt.vsync, bt.vbackporch = vertical
+    bt.il_vfrontporch, bt.il_vsync, bt.il_vbackporch = second_field
+    assert str(source_timings(timings)) == words
 
 
 # --- time ---
