@@ -21,7 +21,7 @@ from daemon.queues import BoundedQueue
 from daemon.stages import Stages, StageTimer
 from daemon.voice.call import Call, CallState
 from daemon.voice.conversation import Conversation
-from daemon.voice.echo import FarReference, WebRtcProcessor
+from daemon.voice.echo import FarReference, HeadsetProcessor, MicrophoneProcessor, RoomProcessor
 from daemon.voice.level import LevelMeter
 from daemon.voice.playout import Playout
 from daemon.voice.talk import Talk
@@ -60,7 +60,7 @@ class VoiceWorker:
         self._heard_level = LevelMeter()
         self._lock = threading.Lock()  # conversation and playout; held for less than a millisecond
         self._far_lock = threading.Lock()
-        self._blocks: BoundedQueue[Samples] = BoundedQueue(BLOCKS_WAITING)
+        self._blocks: BoundedQueue[tuple[Samples, int]] = BoundedQueue(BLOCKS_WAITING)
         self._next_open_ns = 0
         self._openings = 0
         self._recorded_samples = 0
@@ -112,27 +112,31 @@ class VoiceWorker:
     def _take(self, block: Samples) -> None:
         """In the microphone's thread."""
         self._recorded_samples += len(block)
-        self._blocks.put(block.copy())
+        self._blocks.put((block.copy(), time.monotonic_ns()))
+
+    def _new_processor(self) -> MicrophoneProcessor:
+        return HeadsetProcessor() if self._headset else RoomProcessor()
 
     def _run_talk(self) -> None:
-        processor = WebRtcProcessor(headset=self._headset)
+        processor = self._new_processor()
         call_id = 0
         while not self._supervision.stopping.is_set():
-            near = self._blocks.take(timeout_s=0.1)
-            if near is None:
+            recorded = self._blocks.take(timeout_s=0.1)
+            if recorded is None:
                 continue
+            near, recorded_ns = recorded
             with self._far_lock:
-                far = self._far.take()
+                far = self._far.take(recorded_ns)
             with self._lock:
                 is_open, self._talk.muted = self._conversation.is_open, self._conversation.is_muted
                 is_new_call, call_id = self._conversation.call.id != call_id, self._conversation.call.id
             if not is_open:
                 continue
             if is_new_call:
-                processor = WebRtcProcessor(headset=self._headset)  # another room at the other end
+                processor = self._new_processor()  # another room at the other end
             with self._process_time:
                 voice = processor.process(near, far)
-                packet = self._talk.take(voice, time.monotonic_ns())
+                packet = self._talk.take(voice, recorded_ns)
             if packet is not None:
                 self._link.send(packet)
 
@@ -140,18 +144,19 @@ class VoiceWorker:
 
     def _fill(self, block: Samples) -> None:
         """In the speaker's thread."""
+        now_ns = time.monotonic_ns()
         self._played_samples += len(block)
         with self._fill_time:
             with self._lock:
                 if self._conversation.is_open:
-                    self._playout.fill(block, time.monotonic_ns())
+                    self._playout.fill(block, now_ns)
                 else:
                     block[:] = 0.0
                 self._heard_level.note(block)
                 self._conversation.cues.mix(block)
             np.clip(block, -1.0, 1.0, out=block)
             with self._far_lock:
-                self._far.note_played(block)
+                self._far.note_played(block, now_ns)
 
     # --- the call, the devices, the reports ---
 
