@@ -1,6 +1,7 @@
 """The small Protocols that every device stands behind. Nothing here opens anything.
 
-Each Protocol has a shipped fake, in `hw.fake` or a `fake` beside the device; the same contract test runs on the fake and on the real thing.
+Each Protocol has a shipped fake, in `hw.fake` or beside the device; the same contract test runs on the fake and on
+the real thing.
 """
 
 from collections.abc import Sequence
