@@ -52,10 +52,17 @@ class OverlayPainter:
             self._fill(triangles(shape, place, wider=rim_width(place)), RIM, shape.opacity)
             self._fill(triangles(shape, place), shape.colour, shape.opacity)
             if shape.label:
-                size = max(SMALLEST_LABEL, round(area.height * LABEL_SIZE))
-                x, y = place.on_screen(shape.points[-1])
-                self._write(shape.label, size, shape.colour, int(x) + size // 2, int(y) - size // 2)
+                self._draw_label(shape, place)
         sdl2.SDL_RenderSetClipRect(self._renderer, None)
+
+    def _draw_label(self, shape: Shape, place: PanePlace) -> None:
+        """Beside the last point; whole, also at the picture's edge."""
+        area = place.area
+        size = max(SMALLEST_LABEL, round(area.height * LABEL_SIZE))
+        x, y = place.on_screen(shape.points[-1])
+        right = area.left + area.width - self._text(shape.label, size, shape.colour).width - size // 4
+        left = max(area.left, min(int(x) + size // 2, right))
+        self._write(shape.label, size, shape.colour, left, max(area.top, int(y) - size // 2))
 
     def draw_pane_label(self, text: str, place: PanePlace, *, is_frozen: bool) -> None:
         """The strip above a picture; the frozen one has a frame too, outside of its pixels where there is room."""

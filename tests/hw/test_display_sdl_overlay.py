@@ -130,6 +130,15 @@ def test_a_fading_shape_lets_the_picture_through(display: SdlDisplay) -> None:
     assert blue < 90
 
 
+def test_a_label_is_whole_also_at_the_edge(display: SdlDisplay) -> None:
+    def yellow_pixels(x: float) -> int:
+        line = Shape(ShapeKind.PATH, ((x, 64.0),), YELLOW, 1.0, "123.4 px, 12.3 F")
+        display.show(PICTURE, LIVE, is_new=True, overlay=Overlay((line,)))
+        return int((cut(window(display), area_of(display, Pane.LIVE)) == YELLOW).all(2).sum())
+
+    assert yellow_pixels(127.0) >= 0.9 * yellow_pixels(20.0) > 100
+
+
 def push(kind: int, x: int = 0, y: int = 0, *, key: int = 0) -> None:
     event = sdl2.SDL_Event()
     event.type = kind

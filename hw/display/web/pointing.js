@@ -123,15 +123,15 @@ function drawShapes(canvas, shapes, width, height) {
   drawing.clearRect(0, 0, canvas.width, canvas.height);
   drawing.scale(fine, fine);
   drawing.lineCap = drawing.lineJoin = "round";
-  for (const shape of shapes) drawShape(drawing, shape, Math.max(1.5 / fine, height * LINE_SHARE), height);
+  for (const shape of shapes) drawShape(drawing, shape, Math.max(1.5 / fine, height * LINE_SHARE), width, height);
 }
 
-function drawShape(drawing, shape, line, height) {
+function drawShape(drawing, shape, line, width, height) {
   const path = outline(shape, line);
   drawing.globalAlpha = shape.opacity;
-  for (const [colour, width] of [[RIM, 2.2 * line], [`rgb(${shape.colour.join(" ")})`, line]]) {
+  for (const [colour, lineWidth] of [[RIM, 2.2 * line], [`rgb(${shape.colour.join(" ")})`, line]]) {
     drawing.strokeStyle = drawing.fillStyle = colour;
-    drawing.lineWidth = width;
+    drawing.lineWidth = lineWidth;
     drawing.stroke(path);
   }
   if (shape.label) {
@@ -140,8 +140,11 @@ function drawShape(drawing, shape, line, height) {
     drawing.font = `${size}px system-ui, sans-serif`;
     drawing.lineWidth = size / 6;
     drawing.strokeStyle = RIM;
-    drawing.strokeText(shape.label, x + size / 2, y - size / 2);
-    drawing.fillText(shape.label, x + size / 2, y - size / 2);
+    const length = drawing.measureText(shape.label).width;
+    const left = Math.max(0, Math.min(x + size / 2, width - length - size / 4)); // whole, also at the picture's edge
+    const foot = Math.max(size, y - size / 2);
+    drawing.strokeText(shape.label, left, foot);
+    drawing.fillText(shape.label, left, foot);
   }
 }
 
