@@ -65,6 +65,7 @@ class CaptureStage:
         self._stopping = stopping
         self._withheld_reason: str | None = None
         self._lost_problem: str | None = None
+        self._frames_lost = 0
         self._filter: RelievedFilter | None = None
         self._is_filter_given_up = False
         self._filter_state = FilterState.OFF
@@ -101,20 +102,24 @@ class CaptureStage:
             self._filter.is_given_up = self._is_filter_given_up
 
     def figures(self) -> dict[str, float]:
-        if self._filter is None:
-            return {}
-        report = self._filter.report
-        return {"filtered_share": report.filtered_share, "noise_levels": report.typical_sigma_levels}
+        """`frames_lost`: those of the signal that the device or we had no time for, since this process started."""
+        figures = {"frames_lost": float(self._frames_lost)}
+        if self._filter is not None:
+            report = self._filter.report
+            figures |= {"filtered_share": report.filtered_share, "noise_levels": report.typical_sigma_levels}
+        return figures
 
     def _read_frames(self, chain: PictureChain, timing: CaptureTiming) -> None:
-        has_frames = False
+        sequence: int | None = None
         while not self._stopping.is_set():
             frame = self._device.read(READ_TIMEOUT_S)
             if frame is None:
                 continue
-            if not has_frames:
-                has_frames = True
+            if sequence is None:
                 self._note_delivering(timing)
+            else:
+                self._frames_lost += max(0, frame.sequence - sequence - 1)
+            sequence = frame.sequence
             begun_ns = time.perf_counter_ns()
             processed = chain.process(frame.pixels)
             chain_ns = time.perf_counter_ns() - begun_ns

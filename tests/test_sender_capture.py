@@ -246,6 +246,14 @@ def test_each_cause_is_told_once_until_frames_come_again() -> None:
     ]
 
 
+def test_lost_frames_are_counted() -> None:
+    run = Run(FakeCard(signal=SIGNALS[0], fill=levels), run_s=3.0)
+    run.at(1.002, None, _set(damages_frames=True))
+    run.at(1.102, None, _set(damages_frames=False))
+    run.go()
+    assert run.stage.figures() == {"frames_lost": 6.0}
+
+
 def test_another_resolution_costs_little() -> None:
     run = Run(FakeCard(signal=SIGNALS[0], fill=levels), run_s=3.0)
     seen: list[tuple[float, tuple[int, ...]]] = []
