@@ -20,6 +20,7 @@ LARGEST = 6 * UNIT  # of them: one pixel alone is no line
 WEIGHT = 2 * 4 * (2 * REACH + 1)  # of a line: pairs, across as 1 2 1, taps
 PAD = 2 * REACH  # half-size pixels: at 45 degrees a line rises by two a tap
 RISES = (0, 1, -1, 2)  # half-size pixels a tap of two: 0, +-22 to 27, 45 degrees
+BAND = 4  # rows of cells, whose sums stay in the first cache
 PLANE = types.Array(types.int16, 2, "C")
 PLANE_IN = types.Array(types.int16, 2, "C", readonly=True)
 Plane = npt.NDArray[np.int16]
@@ -51,20 +52,25 @@ class LineEvidence:
 
 @kernel(PLANE_IN, PLANE)
 def _smooth_for_flat(halved: Plane, flat: Plane) -> None:
-    """Two neighbours of a row become one; across, 1 2 1."""
+    """Two neighbours of a row become one; across, 1 2 1. Beyond the picture there is nothing."""
     height, columns = halved.shape[0], halved.shape[1] // 2
-    pairs = np.zeros((3, columns), np.int16)
+    above = np.zeros(columns, np.int16)
+    middle = np.zeros(columns, np.int16)
+    below = np.zeros(columns, np.int16)
     for row in range(height + 1):
-        newest = pairs[row % 3]
         if row < height:
             source = halved[row]
             for i in range(columns):
-                newest[i] = source[2 * i] + source[2 * i + 1]
+                below[i] = np.int16(source[2 * i] + source[2 * i + 1])
+        else:
+            below[:] = 0
         if row >= 1:
-            above, middle = pairs[(row + 1) % 3], pairs[(row + 2) % 3]
             target = flat[row - 1 + PAD, REACH : REACH + columns]
             for i in range(columns):
-                target[i] = above[i] + 2 * middle[i] + newest[i]
+                target[i] = np.int16(above[i] + np.int16(2) * middle[i] + below[i])
+        for i in range(columns):
+            above[i] = middle[i]
+            middle[i] = below[i]
 
 
 @kernel(PLANE_IN, PLANE)
@@ -84,31 +90,48 @@ def _smooth_for_steep(halved: Plane, steep: Plane) -> None:
 
 @kernel(*[PLANE_IN] * 2, PLANE)
 def _raise_to_line_sums(flat: Plane, steep: Plane, cells: Plane) -> None:
-    """Five taps a line. Of the two diagonals the one is done as flat, the other as steep."""
+    """Five taps a line. Of the two diagonals the one is done as flat, the other as steep.
+
+    Some rows at a time, as one long row each: what is summed over the margins between them is not looked at.
+    """
     rows, columns = cells.shape
-    best_steep = np.empty(2 * columns, np.int16)
-    for row in range(rows):
-        best = cells[row]
-        for y in range(2 * row + PAD, 2 * row + PAD + 2):
-            for rise in RISES:
-                a = flat[y - 2 * rise, 0:columns]
-                b = flat[y - rise, 1 : 1 + columns]
-                c = flat[y, 2 : 2 + columns]
-                d = flat[y + rise, 3 : 3 + columns]
-                e = flat[y + 2 * rise, 4 : 4 + columns]
-                for i in range(columns):
-                    total = np.int16(a[i] + b[i] + c[i] + d[i] + e[i])
-                    best[i] = max(best[i], max(total, np.int16(-total)))
-        best_steep[:] = 0
+    flat_width, steep_width = flat.shape[1], steep.shape[1]
+    flat_line, steep_line = flat.reshape(-1), steep.reshape(-1)
+    best_flat = np.empty(2 * BAND * flat_width, np.int16)
+    best_steep = np.empty(BAND * steep_width, np.int16)
+    for top in range(0, rows, BAND):
+        band = min(BAND, rows - top)
+        first, count = (2 * top + PAD) * flat_width, 2 * band * flat_width - 2 * REACH
+        best = best_flat[:count]
+        best[:] = 0
+        for rise in RISES:
+            step = rise * flat_width
+            a = flat_line[first - 2 * step : first - 2 * step + count]
+            b = flat_line[first - step + 1 : first - step + 1 + count]
+            c = flat_line[first + 2 : first + 2 + count]
+            d = flat_line[first + step + 3 : first + step + 3 + count]
+            e = flat_line[first + 2 * step + 4 : first + 2 * step + 4 + count]
+            for i in range(count):
+                total = np.int16(a[i] + b[i] + c[i] + d[i] + e[i])
+                best[i] = max(best[i], max(total, np.int16(-total)))
+        first, count = top * steep_width + PAD, band * steep_width - 2 * PAD
+        best = best_steep[:count]
+        best[:] = 0
         for rise in RISES:
             run = rise if rise < 2 else -rise
-            a = steep[row, PAD - 2 * run : PAD - 2 * run + 2 * columns]
-            b = steep[row + 1, PAD - run : PAD - run + 2 * columns]
-            c = steep[row + 2, PAD : PAD + 2 * columns]
-            d = steep[row + 3, PAD + run : PAD + run + 2 * columns]
-            e = steep[row + 4, PAD + 2 * run : PAD + 2 * run + 2 * columns]
-            for i in range(2 * columns):
+            a = steep_line[first - 2 * run : first - 2 * run + count]
+            b = steep_line[first + steep_width - run : first + steep_width - run + count]
+            c = steep_line[first + 2 * steep_width : first + 2 * steep_width + count]
+            d = steep_line[first + 3 * steep_width + run : first + 3 * steep_width + run + count]
+            e = steep_line[first + 4 * steep_width + 2 * run : first + 4 * steep_width + 2 * run + count]
+            for i in range(count):
                 total = np.int16(a[i] + b[i] + c[i] + d[i] + e[i])
-                best_steep[i] = max(best_steep[i], max(total, np.int16(-total)))
-        for i in range(columns):
-            best[i] = max(best[i], max(best_steep[2 * i], best_steep[2 * i + 1]))
+                best[i] = max(best[i], max(total, np.int16(-total)))
+        for row in range(band):
+            cell = cells[top + row]
+            upper = best_flat[2 * row * flat_width : 2 * row * flat_width + columns]
+            lower = best_flat[(2 * row + 1) * flat_width : (2 * row + 1) * flat_width + columns]
+            pairs = best_steep[row * steep_width : row * steep_width + 2 * columns]
+            for i in range(columns):
+                strongest = max(max(upper[i], lower[i]), max(pairs[2 * i], pairs[2 * i + 1]))
+                cell[i] = max(cell[i], strongest)
