@@ -16,7 +16,7 @@ from daemon import log
 from daemon.channel import Channel
 from daemon.config import Config, Role
 from daemon.errors import ChannelClosedError
-from daemon.memory import trim_heap
+from daemon.memory import loading, trim_heap
 from daemon.messages import (
     Failed,
     FromWorker,
@@ -117,20 +117,24 @@ def main(arguments: list[str]) -> int:
 def _run(name: str, config: Config, supervision: Supervision, pipes: dict[str, socket.socket]) -> None:
     """Each half imports only what it needs: the link process never loads a codec."""
     if name == "link":
-        from daemon.link.worker import run_link
+        with loading():
+            from daemon.link.worker import run_link
 
         voice: Channel[ToLink] | None = Channel(pipes["voice"], ToLink) if "voice" in pipes else None
         run_link(config, supervision, Channel(pipes["video"], ToLink), voice)
     elif name == "voice":
-        from daemon.voice.worker import run_voice
+        with loading():
+            from daemon.voice.worker import run_voice
 
         run_voice(config, supervision, Channel(pipes["link"], ToVoice))
     elif config.role is Role.SENDER:
-        from daemon.sender import run_sender_video
+        with loading():
+            from daemon.sender import run_sender_video
 
         run_sender_video(config, supervision, Channel(pipes["link"], ToVideo))
     else:
-        from daemon.receiver import run_receiver_video
+        with loading():
+            from daemon.receiver import run_receiver_video
 
         run_receiver_video(config, supervision, Channel(pipes["link"], ToVideo))
 

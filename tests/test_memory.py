@@ -1,6 +1,8 @@
-"""What only the start needs is given back, and what the dynamic linker wrote is not."""
+"""What only the start needs is given back, what the dynamic linker wrote is not, and what stays is left in peace."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
@@ -42,3 +44,21 @@ def test_the_compiler_works_after_its_pages_were_dropped() -> None:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_what_was_loaded_is_not_collected_through_and_what_comes_later_is() -> None:
+    """In a process of its own: what is frozen stays so."""
+    program = (
+        "import gc, weakref\n"
+        "from daemon.memory import loading\n"
+        "with loading():\n"
+        "    assert not gc.isenabled()\n"
+        "    import numba\n"
+        "assert gc.isenabled()\n"
+        "assert gc.get_freeze_count() > 50_000\n"
+        "class Later: pass\n"
+        "later = Later(); later.itself = later; gone = weakref.ref(later); del later\n"
+        "gc.collect()\n"
+        "assert gone() is None\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], check=True)
