@@ -1,4 +1,4 @@
-"""What only the start needs is given back, what the dynamic linker wrote is not, and what stays is left in peace."""
+"""What only the start needs is given back, what the linker wrote is not, and what stays is left in peace."""
 
 import os
 import subprocess
