@@ -1,9 +1,10 @@
-"""`cathlink demo`: both ends on this machine, and the receiver's picture in a browser.
+"""`cathlink demo`: both ends on this machine, the receiver's picture in a browser, and the console of this small fleet.
 
-A throw-away lab in a temporary folder, the real daemons, the real encrypted link over loopback.
+A throw-away lab in a temporary folder, the real daemons, the real encrypted link over loopback, a real broker.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,12 +16,14 @@ from pathlib import Path
 from types import FrameType
 
 from daemon.bench import free_udp_port
+from daemon.lab_broker import LabBroker, free_tcp_port, mosquitto_program
 from daemon.status import StatusClient
 from hw.errors import CathlinkError
 from provisioning.lab import make_lab
 
 PHANTOM = "phantom:1024x1024@15?output_hz=30&beam_on_s=8&beam_off_s=3"
 HOST = "127.0.0.1"
+USER = "demo"
 PORTS_TRIED = 20
 UP_LIMIT_S = 30.0
 STATUS_EVERY_S = 0.5
@@ -44,13 +47,29 @@ def run_demo(*, clip: Path | None, web_port: int) -> int:
         stack.callback(_stop_all, ends)
         try:
             print("making a throw-away authority and two identities ...", flush=True)
-            make_lab(folder, link_port=free_udp_port(), replace=True)
+            broker_port = free_tcp_port() if mosquitto_program() else None
+            console_port = free_tcp_port()
+            make_lab(
+                folder,
+                link_port=free_udp_port(),
+                broker_port=broker_port,
+                console_port=console_port,
+                replace=True,
+            )
+            if broker_port:
+                stack.callback(LabBroker(folder, broker_port).stop)
             source = f"file:{clip.resolve()}" if clip else PHANTOM
             print(f"starting receiver and sender ({source}) ...", flush=True)
             ends["receiver"] = _start(folder, "receiver", f"display.device=web:{HOST}:{port}")
             ends["sender"] = _start(folder, "sender", f"capture.device={source}")
             _wait_until_shown(folder, ends)
             print(f"Live picture: http://{HOST}:{port}/ (Ctrl-C ends the demo)", flush=True)
+            if broker_port:
+                password = _start_console(folder, ends)
+                print(f"Console: http://{HOST}:{console_port}/ (name {USER}, password {password})", flush=True)
+                print(f"Your key to command the boxes, for the console's page 'My key': {folder / 'operator.key'}")
+            else:
+                print("no console: it needs mosquitto (apt install mosquitto)", flush=True)
             _watch(folder, ends)
         except KeyboardInterrupt:
             print("\nstopping ...", flush=True)
@@ -79,6 +98,19 @@ def _start(folder: Path, role: str, setting: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "daemon", "run", "--config", str(folder / f"{role}.toml"), "--set", setting]
     with (folder / f"{role}.log").open("wb") as log:
         return subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _start_console(folder: Path, ends: Ends) -> str:
+    """Returns the password of USER. The console is a program of its own, of which this one knows the commands alone."""
+    password = secrets.token_urlsafe(9)
+    command = [sys.executable, "-m", "console.cli", "--config", str(folder / "console.toml")]
+    user = [*command, "user", USER, "--role", "administrator"]
+    subprocess.run(user, input=password, text=True, check=True, stdout=subprocess.DEVNULL)
+    with (folder / "console.log").open("wb") as log:
+        ends["console"] = subprocess.Popen(
+            [*command, "serve"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    return password
 
 
 def _stop_all(ends: Ends) -> None:

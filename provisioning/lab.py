@@ -15,6 +15,7 @@ from hw.errors import USAGE_EXIT_CODE, CathlinkError
 from provisioning.authority import Authority, ProvisioningError, write_file, write_identity
 
 BROKER_NAME = "localhost"
+DEFAULT_BROKER_PORT = 8883
 CONSOLE_NAME = "console.lab.cathlink"
 SENDER_NAME = "sender.lab.cathlink"
 RECEIVER_NAME = "receiver.lab.cathlink"
@@ -81,6 +82,18 @@ role = "administrator"
 key = "{key}"
 """
 
+_CONSOLE_TOML = """\
+# The lab's console. Who may sign in: cathlink-console --config console.toml user NAME --role administrator
+[broker]
+address = "{broker_name}:{broker_port}"
+certificate = "console.crt"
+key = "console.key"
+authority = "authority.crt"
+
+[web]
+listen = "127.0.0.1:{console_port}"
+"""
+
 _LAYOUT_TOML = """\
 # The sources of a lab are synthetic or anonymous. For a real console: cathlink layout --config sender.toml
 [[layout]]
@@ -108,7 +121,14 @@ class Lab:
     authority: Authority
 
 
-def make_lab(directory: Path, *, link_port: int = 47000, broker_port: int | None = None, replace: bool = False) -> Lab:
+def make_lab(
+    directory: Path,
+    *,
+    link_port: int = 47000,
+    broker_port: int | None = None,
+    console_port: int = 8081,
+    replace: bool = False,
+) -> Lab:
     """Make a lab in `directory`, which is created if need be (mode 0700). The receiver listens on `link_port`.
 
     With `broker_port` both are managed through a broker there; without, the table for it is there as a comment.
@@ -118,9 +138,8 @@ def make_lab(directory: Path, *, link_port: int = 47000, broker_port: int | None
     """
     names = [f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")]
     names += [f"{role}.{kind}" for role in ("broker", "console") for kind in ("crt", "key")]
-    files = tuple(
-        directory / name for name in ["authority.crt", "layout.toml", *names, "operators.toml", "operator.key"]
-    )
+    names += ["authority.crt", "layout.toml", "operators.toml", "operator.key", "console.toml"]
+    files = tuple(directory / name for name in names)
     present = [path for path in files if path.exists()]
     if present and not replace:
         raise LabExistsError(
@@ -144,11 +163,18 @@ def make_lab(directory: Path, *, link_port: int = 47000, broker_port: int | None
         write_identity(authority.issue(name), directory / f"{role}.crt", directory / f"{role}.key")
         configs[role] = directory / f"{role}.toml"
         manage = _MANAGE_TOML.format(
-            comment="" if broker_port else "# ", broker_name=BROKER_NAME, broker_port=broker_port or 8883, role=role
+            comment="" if broker_port else "# ",
+            broker_name=BROKER_NAME,
+            broker_port=broker_port or DEFAULT_BROKER_PORT,
+            role=role,
         )
         write_file(configs[role], template.format(link_port=link_port, peer_name=peer_name, manage=manage).encode())
     for role, name in (("broker", BROKER_NAME), ("console", CONSOLE_NAME)):
         write_identity(authority.issue(name), directory / f"{role}.crt", directory / f"{role}.key")
+    console = _CONSOLE_TOML.format(
+        broker_name=BROKER_NAME, broker_port=broker_port or DEFAULT_BROKER_PORT, console_port=console_port
+    )
+    write_file(directory / "console.toml", console.encode())
     _write_operator(directory)
     return Lab(configs["sender"], configs["receiver"], files, authority)
 

@@ -19,6 +19,7 @@ NAMES = {
     *(f"{role}.{kind}" for role in ("sender", "receiver") for kind in ("crt", "key", "toml")),
     *(f"{role}.{kind}" for role in ("broker", "console") for kind in ("crt", "key")),
     "operators.toml",
+    "console.toml",
     "operator.key",
 }
 
