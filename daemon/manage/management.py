@@ -40,6 +40,7 @@ from provisioning.identity import Identity
 logger = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 5.0
+HEALTH_PAUSE_S = 0.5  # between two at least
 CARE_EVERY_S = 1.0
 FAREWELL_LIMIT_S = 0.3
 STOP_LIMIT_S = 0.5
@@ -86,6 +87,7 @@ class Management:
         self._case = CaseWatch()
         self._noted: deque[_Noted] = deque(maxlen=EVENTS_IN_MEMORY)
         self._has_noted = asyncio.Event()
+        self._has_news = asyncio.Event()
         self._has_spooled = asyncio.Event()
         self._disk = asyncio.Lock()
         self._backoff = Backoff(random.random)
@@ -102,6 +104,7 @@ class Management:
         """Never waits."""
         self._noted.append(_Noted(what[:LONGEST_TEXT], cause[:LONGEST_TEXT], self._now()))
         self._has_noted.set()
+        self._has_news.set()
 
     def snapshot(self) -> dict[str, object]:
         """For `cathlink status`."""
@@ -244,7 +247,11 @@ class Management:
                 spool_dropped=self._spool.dropped,
             )
             await broker.publish(self._topics.health, encode(health), qos=0, expiry_s=HEALTH_EXPIRY_S)
-            await asyncio.sleep(HEALTH_EVERY_S)
+            await asyncio.sleep(HEALTH_PAUSE_S)
+            with contextlib.suppress(TimeoutError):  # sooner when something has happened: people look at it
+                async with asyncio.timeout(HEALTH_EVERY_S - HEALTH_PAUSE_S):
+                    await self._has_news.wait()
+            self._has_news.clear()
 
     async def _deliver_events(self, broker: Broker, session: Session) -> None:
         """One after the other: an event is forgotten when the broker has it, and not before."""
