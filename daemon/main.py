@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(source)
     source.set_defaults(command=_source)
 
+    self_test = commands.add_parser("selftest", help="is this box ready for a case? takes ten seconds")
+    _add_config(self_test)
+    self_test.add_argument("--json", action="store_true", help="one line of JSON")
+    self_test.set_defaults(command=_self_test)
+
     voice = commands.add_parser("voice", help="the call of the running daemon: ring, answer, end, mute")
     voice.add_argument("wish", choices=("call", "accept", "end", "mute", "unmute", "talk", "release"))
     _add_config(voice)
@@ -146,17 +151,24 @@ def _process(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from daemon.manage.settings import configured
     from daemon.picture.layout_file import load_layouts
     from daemon.supervisor import run_supervisor
     from provisioning.identity import Identity
 
     log.set_up("supervisor")
-    config = load_config(options.config, options.set)
+    config, reload = configured(options.config, options.set)
     # The link process loads it again; here its faults are still one line and an exit code.
     Identity.load(Path(config.identity.certificate), Path(config.identity.key), Path(config.identity.authority))
     if config.capture.layout:  # as does the video process
         load_layouts(Path(config.capture.layout))
-    return run_supervisor(config)
+    return run_supervisor(config, reload)
+
+
+def _self_test(options: argparse.Namespace) -> int:
+    from daemon.self_test_command import run_self_test
+
+    return run_self_test(load_config(options.config, options.set), as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

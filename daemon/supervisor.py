@@ -12,13 +12,19 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import msgspec
 
 from daemon.channel import channel_pair
 from daemon.config import Config, Role
 from daemon.health import HealthWatch
 from daemon.link.message_kinds import MessageKind
+from daemon.manage.box import Reload
 from daemon.manage.hook import ManagementHook
 from daemon.messages import Event, Failed, FromWorker, SmallMessage, Statistics, TruthReport, VoiceReport
+from daemon.self_test import SelfTest
 from daemon.serial_devices import SerialDevices
 from daemon.source_desk import SourceDesk
 from daemon.states import PictureState
@@ -33,13 +39,16 @@ logger = logging.getLogger(__name__)
 
 TRUTH_LIMIT_NS = 250_000_000
 EVENTS_KEPT = 256
+RESTART_DELAY_S = 0.3
 
 
 class Supervisor:
     """The appliance's first process. `run` returns the exit code."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reload: Reload) -> None:
+        """`reload` gives the configuration anew, with other settings from afar."""
         self.config = config
+        self.reload = reload
         self.stopping = asyncio.Event()
         self._pipes = {name: channel_pair() for name in workers_beside_link(config)}  # (at the link, at the worker)
         link_ends = {name: at_link.fileno() for name, (at_link, _) in self._pipes.items()}
@@ -50,6 +59,10 @@ class Supervisor:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._exit_code = 0
         self._failure = ""
+        self.wants_restart = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._identify_until = 0.0
+        self._self_test = SelfTest(config, self.snapshot, self.note_event)
         self._systemd = SystemdNotifier()
         self.serial = SerialDevices(config.serial, note_event=self.note_event, tell_xray=self._workers["video"].tell)
         self._health = HealthWatch(LinuxSensors(folders=("/", "/var/lib/cathlink")), self.note_event)
@@ -60,7 +73,7 @@ class Supervisor:
         )
         self.serial.panel_listeners.append(self._press)
         self.serial.source_listeners.append(self.source.note_switched)
-        commands = {"voice": self.voice.obey, "source": self._obey_source}
+        commands = {"voice": self.voice.obey, "source": self._obey_source, "selftest": self._begin_self_test}
         self._status = StatusServer(config.status.socket, self.snapshot, commands)
 
     async def run(self) -> int:
@@ -90,7 +103,7 @@ class Supervisor:
         while True:
             for worker in self._workers.values():
                 worker.kill_if_silent()
-            if all(worker.figures for worker in self._workers.values()):
+            if self.workers_are_up():
                 self._systemd.ready()
             state, cause = self.truth_now()
             self._systemd.alive(f"{state.words}{': ' + cause if cause else ''}")
@@ -98,8 +111,54 @@ class Supervisor:
             self.source.tick(time.monotonic_ns())
             self.serial.question = self.source.question
             latency_ms = self._truth.latency_ms if self._truth else None
-            self.serial.show_state(state, cause, latency_ms, self._health.problems)
+            self.serial.show_state(state, cause, latency_ms, self._told_on_panel())
             await asyncio.sleep(0.25)
+
+    def _begin_self_test(self, words: str) -> None:
+        self._self_test.begin()
+
+    def _told_on_panel(self) -> list[str]:
+        test = self._self_test.snapshot()
+        identify = ["this is the box that was asked for"] if time.monotonic() < self._identify_until else []
+        return [*identify, *self._health.problems, *([test["line"]] if test and not test["ok"] else [])]
+
+    # --- what management asks ---
+
+    def workers_are_up(self) -> bool:
+        return all(worker.figures for worker in self._workers.values())
+
+    def restart_worker(self, name: str) -> None:
+        worker = self._workers[name]
+        self._keep(worker.stop())  # its life begins it anew
+
+    def use_config(self, config: Config, restart: Iterable[str]) -> None:
+        self.config = config
+        for name in restart:
+            if name in self._workers:
+                self._workers[name].figures = {}
+                self.restart_worker(name)
+
+    def restart_program(self) -> None:
+        self.wants_restart = True
+        asyncio.get_running_loop().call_later(RESTART_DELAY_S, self.stopping.set)  # the answer goes first
+
+    def switch_source(self, number: int) -> None:
+        self.serial.switch_source(number)
+
+    def identify(self, seconds: int) -> None:
+        self._identify_until = time.monotonic() + seconds
+        self.note_event("identify", f"for {seconds} s")
+
+    async def self_test(self) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.to_builtins(await self._self_test.begin())
+        return answer
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- what the workers say ---
 
     def note_message(self, worker: WorkerLife, message: FromWorker) -> None:
         match message:
@@ -114,6 +173,8 @@ class Supervisor:
                 self.source.hear(payload, time.monotonic_ns())
             case Event():
                 self.note_event(message.what, message.cause)
+            case Failed() if self._management.takes_the_blame(message.problem):
+                self.note_event(f"{worker.name} process cannot work with the settings on trial", message.problem)
             case Failed():
                 self._failure, self._exit_code = message.problem, message.exit_code
                 self.stopping.set()
@@ -198,6 +259,7 @@ class Supervisor:
             "serial": self.serial.snapshot(),
             "health": self._health.snapshot(),
             "management": self._management.snapshot(),
+            "self_test": self._self_test.snapshot(),
             "events": [
                 {"what": event.what, "cause": event.cause, "at_ns": event.at_ns} for event in list(self.events)[-20:]
             ],
@@ -209,10 +271,15 @@ def workers_beside_link(config: Config) -> tuple[str, ...]:
     return ("video", "voice") if config.voice.device else ("video",)
 
 
-def run_supervisor(config: Config) -> int:
-    """The daemon, until SIGTERM or SIGINT."""
-    return asyncio.run(_run(config))
+def run_supervisor(config: Config, reload: Reload) -> int:
+    """The daemon, until SIGTERM or SIGINT, or a command to begin anew."""
+    return asyncio.run(_run(config, reload))
 
 
-async def _run(config: Config) -> int:
-    return await Supervisor(config).run()
+async def _run(config: Config, reload: Reload) -> int:
+    supervisor = Supervisor(config, reload)
+    code = await supervisor.run()
+    if supervisor.wants_restart:
+        logger.info("beginning anew")
+        os.execv(sys.executable, sys.orig_argv)
+    return code

@@ -66,7 +66,7 @@ def make_box(configs: dict[str, Config], clock: Clock) -> Iterator[MakeBox]:
     boxes: list[Supervisor] = []
 
     def make(role: str) -> Supervisor:
-        boxes.append(Supervisor(configs[role]))
+        boxes.append(Supervisor(configs[role], reload=lambda settings: configs[role]))
         return boxes[-1]
 
     yield make

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import aiomqtt
@@ -88,10 +89,8 @@ class Broker:
         )
 
     async def __aenter__(self) -> "Broker":
-        try:
+        with _told_of_its_end():
             await self._client.__aenter__()
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise _mapped(error) from error
         return self
 
     async def __aexit__(self, *details: object) -> None:
@@ -102,11 +101,8 @@ class Broker:
     async def subscribe(self, topic: str, *, retain_as_published: bool = False) -> None:
         """`retain_as_published`: what was sent to be retained is seen as such, not only what comes out of the store."""
         options = SubscribeOptions(qos=1, retainAsPublished=retain_as_published)
-        try:
+        with _told_of_its_end():
             await self._client.subscribe(topic, options=options)
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise _mapped(error) from error
-        _end_if_cancelled()
 
     async def publish(
         self,
@@ -124,27 +120,35 @@ class Broker:
             wanted["MessageExpiryInterval"] = expiry_s
         if correlation:
             wanted["CorrelationData"] = correlation
-        try:
+        with _told_of_its_end():
             await self._client.publish(topic, payload, qos, retain, _properties(PacketTypes.PUBLISH, **wanted))
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise _mapped(error) from error
-        _end_if_cancelled()
+
+    async def answer(self, topic: str, payload: bytes, correlation: bytes) -> None:
+        await self.publish(topic, payload, correlation=correlation)
 
     async def receive(self) -> Incoming:
-        try:
+        with _told_of_its_end():
             message = await anext(self._client.messages)
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
-            raise _mapped(error) from error
         payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
         response_topic = getattr(message.properties, "ResponseTopic", "")
         correlation = getattr(message.properties, "CorrelationData", b"")
         return Incoming(message.topic.value, payload, message.retain, response_topic, correlation)
 
 
-def _end_if_cancelled() -> None:
-    """asyncio.wait_for, in aiomqtt, swallows a cancellation that comes together with its result (Python < 3.12)."""
+@contextlib.contextmanager
+def _told_of_its_end() -> Iterator[None]:
+    """Foreign exceptions become ours; and a cancellation is one.
+
+    asyncio.wait_for, in aiomqtt, swallows a cancellation that comes together with its result (Python 3.11). What was
+    cancelled before does not count: there a TaskGroup leaves its parent's count raised when a child has failed.
+    """
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
+        raise _mapped(error) from error
+    if task and task.cancelling() > before:
         raise asyncio.CancelledError
 
 

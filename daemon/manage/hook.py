@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from daemon.manage.threads import DisposableThreads
 
 if TYPE_CHECKING:
-    from daemon.manage.management import Box, Management
+    from daemon.manage.box import Box
+    from daemon.manage.management import Management
 
 
 class ManagementHook:
@@ -35,6 +36,10 @@ class ManagementHook:
     def note_event(self, what: str, cause: str) -> None:
         if self._management is not None:
             self._management.note_event(what, cause)
+
+    def takes_the_blame(self, problem: str) -> bool:
+        """A worker can never work with this configuration: are settings on trial, which will be taken back?"""
+        return self._management is not None and self._management.takes_the_blame(problem)
 
     def snapshot(self) -> dict[str, Any] | None:
         """For `cathlink status`; None: no management."""

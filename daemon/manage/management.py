@@ -17,24 +17,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from daemon.config import Config, ManageConfig, split_address
+import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from daemon.config import ManageConfig, split_address
 from daemon.errors import ManageError
 from daemon.log import RepeatedProblem
 from daemon.manage import schema
+from daemon.manage.audit import Audit
 from daemon.manage.backoff import Backoff
+from daemon.manage.box import Box
 from daemon.manage.broker import Broker, BrokerError, Incoming, tls_context
 from daemon.manage.case import CaseWatch
 from daemon.manage.clone import judge_own_state
+from daemon.manage.command_desk import CommandDesk
 from daemon.manage.event_kinds import kind_of
 from daemon.manage.health import health_message
-from daemon.manage.now import Now, installed_at, read_now
+from daemon.manage.now import Now, installed_at, read_now, utc_text
+from daemon.manage.operators import load_operators
+from daemon.manage.orders import RULES, Orders
 from daemon.manage.schema import HEALTH_EXPIRY_S, MessageError, State, decode, encode
 from daemon.manage.session import Session
+from daemon.manage.settings import SETTABLE, SettingsStore
+from daemon.manage.settings_desk import SettingsDesk
 from daemon.manage.spool import Spool
 from daemon.manage.topics import Topics
-from daemon.states import PictureState
 from provisioning.identity import Identity
 
 logger = logging.getLogger(__name__)
@@ -47,18 +56,6 @@ STOP_LIMIT_S = 0.5
 EVENTS_IN_MEMORY = 1_000
 LONGEST_TEXT = 500
 T = TypeVar("T")
-
-
-class Box(Protocol):
-    """What management asks of the supervisor."""
-
-    config: Config
-
-    def snapshot(self) -> Mapping[str, Any]: ...
-
-    def truth_now(self) -> tuple[PictureState, str]: ...
-
-    def note_event(self, what: str, cause: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +92,37 @@ class Management:
         self._broker: Broker | None = None
         self._session: Session | None = None
         self._clone = ""
+        self._must_report = asyncio.Event()
+        self._open_desks(manage)
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
 
+    def _open_desks(self, manage: ManageConfig) -> None:
+        folder = Path(manage.directory)
+        self._operators = load_operators(Path(manage.operators))
+        audit, store = Audit(folder, self._boot_id), SettingsStore(folder)
+        self._settings = SettingsDesk(self._box, store, self._on_disk)
+        self._commands = CommandDesk(
+            self._topics,
+            self._identity.private_key,
+            self._operators,
+            audit,
+            Orders(self._box, audit, self._settings),
+            self._settings,
+            now=self._now,
+            in_case=lambda: self._case.is_active(time.monotonic_ns()),
+            on_disk=self._on_disk,
+            note_event=self._box.note_event,
+            report=self._must_report.set,
+        )
+        if store.was_on_trial:
+            self._box.note_event("settings taken back", "the program ended during their trial")
+
     # --- what the supervisor calls ---
+
+    def takes_the_blame(self, problem: str) -> bool:
+        """See SettingsDesk."""
+        return self._settings.takes_the_blame(problem)
 
     def note_event(self, what: str, cause: str) -> None:
         """Never waits."""
@@ -138,6 +162,7 @@ class Management:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=STOP_LIMIT_S)
+        await self._commands.stop()
         with contextlib.suppress(TimeoutError, ManageError):
             async with asyncio.timeout(FAREWELL_LIMIT_S):
                 while self._noted:
@@ -157,6 +182,7 @@ class Management:
     async def _care(self) -> None:
         while True:
             self._case.note(self._box.truth_now()[0], time.monotonic_ns())
+            self._commands.care()
             await asyncio.sleep(CARE_EVERY_S)
 
     async def _spool_events(self) -> None:
@@ -201,10 +227,14 @@ class Management:
             self._broker, self._session = broker, session
             try:
                 await broker.subscribe(self._topics.state)  # before the birth: to see who was there last
+                self._commands.open_session(session, broker.answer)
+                await broker.subscribe(self._topics.commands, retain_as_published=True)
                 await self._say_birth(broker, session)
+                await broker.subscribe(self._topics.desired)
                 self._backoff.note_connected()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._say_health(broker, session))
+                    group.create_task(self._report(broker, session))
                     group.create_task(self._deliver_events(broker, session))
                     group.create_task(self._listen(broker, session))
             except asyncio.CancelledError:
@@ -253,6 +283,29 @@ class Management:
                     await self._has_news.wait()
             self._has_news.clear()
 
+    async def _report(self, broker: Broker, session: Session) -> None:
+        """Now, and whenever it has changed."""
+        certificate = self._identity.certificate
+        while True:
+            self._must_report.clear()
+            config = msgspec.to_builtins(self._box.config)
+            reported = schema.Reported(
+                **session.stamp(self._now()),
+                schema=schema.SCHEMA_VERSION,
+                version=self._version,
+                role=self._box.config.role.value,
+                peer=self._box.config.link.peer_name,
+                certificate=certificate.public_bytes(Encoding.PEM).decode(),
+                certificate_expires=utc_text(certificate.not_valid_after_utc),
+                commands=list(RULES),
+                operators=[operator.listed for operator in self._operators.values()],
+                settings={key: _value_of(config, key) for key in SETTABLE},
+                settings_revision=self._settings.revision,
+                settings_problem=self._settings.problem,
+            )
+            await broker.publish(self._topics.reported, encode(reported), retain=True)
+            await self._must_report.wait()
+
     async def _deliver_events(self, broker: Broker, session: Session) -> None:
         """One after the other: an event is forgotten when the broker has it, and not before."""
         while True:
@@ -275,6 +328,10 @@ class Management:
             message = await broker.receive()
             if message.topic == self._topics.state:
                 await self._note_own_state(broker, session, message)
+            elif message.topic == self._topics.desired:
+                await self._commands.take_desired(message)
+            elif (name := self._topics.command_of(message.topic)) is not None:
+                await self._commands.take_command(name, message)
 
     async def _note_own_state(self, broker: Broker, session: Session, message: Incoming) -> None:
         try:
@@ -287,6 +344,12 @@ class Management:
             self._note_clone(verdict.clone)
         if verdict.must_repeat_birth and not message.is_retained:  # else it is older than this session's birth
             await self._say_birth(broker, session)
+
+
+def _value_of(config: Mapping[str, Any], key: str) -> schema.Setting:
+    table, _, name = key.partition(".")
+    value: schema.Setting = config[table][name]
+    return value
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

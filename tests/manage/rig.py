@@ -19,6 +19,8 @@ from paho.mqtt.properties import Properties
 from daemon.config import Config, load_config
 from daemon.lab_broker import LabBroker, free_tcp_port
 from daemon.manage.management import Management
+from daemon.manage.settings import as_overrides
+from daemon.messages import Event
 from daemon.states import PictureState
 from provisioning.lab import Lab, make_lab
 
@@ -38,9 +40,39 @@ class FakeBox:
 
     config: Config
     state: PictureState = PictureState.HELD
-    events: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     management: Management | None = None
+    reload: Any = None
+    workers_up: bool = True
+
+    @property
+    def events(self) -> list[Event]:
+        return [Event(what, cause, 1) for what, cause in self.told]
+
+    def workers_are_up(self) -> bool:
+        return self.workers_up
+
+    def restart_worker(self, name: str) -> None:
+        if name not in ("link", "video"):
+            raise KeyError(name)
+        self.calls.append(("restart_worker", name))
+
+    def use_config(self, config: Config, restart: Any) -> None:
+        self.config = config
+        self.calls.append(("use_config", config.encoder.bitrate_bps, sorted(restart)))
+
+    def restart_program(self) -> None:
+        self.calls.append(("restart_program",))
+
+    def switch_source(self, number: int) -> None:
+        self.calls.append(("switch_source", number))
+
+    def identify(self, seconds: int) -> None:
+        self.calls.append(("identify", seconds))
+
+    async def self_test(self) -> dict[str, Any]:
+        return {"ok": True, "line": "READY", "checks": []}
 
     def truth_now(self) -> tuple[PictureState, str]:
         return self.state, ""
@@ -58,7 +90,7 @@ class FakeBox:
         }  # fmt: skip
 
     def note_event(self, what: str, cause: str) -> None:
-        self.events.append((what, cause))
+        self.told.append((what, cause))
         if self.management is not None:
             self.management.note_event(what, cause)
 
@@ -181,7 +213,9 @@ class ManagedLab:
         return msgspec.structs.replace(config, manage=msgspec.structs.replace(config.manage, **manage))
 
     def box(self, role: str = "sender", **manage: str) -> ManagedBox:
-        return self._note(ManagedBox(self.config(role, **manage)))
+        box: ManagedBox = self._note(ManagedBox(self.config(role, **manage)))
+        box.box.reload = lambda settings: load_config(self.folder / f"{role}.toml", as_overrides(settings))
+        return box
 
     def peer(self, name: str, *topics: str, client_id: str = "") -> Peer:
         return self._note(Peer(self.folder, self.port, name, *topics, client_id=client_id))

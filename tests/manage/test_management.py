@@ -68,6 +68,19 @@ def test_what_happens_while_the_broker_is_away_comes_later_once_and_in_order(man
     assert [message.json["what"] for message in console.on("event/")] == [f"event {n}" for n in range(20)]
 
 
+@pytest.mark.slow
+def test_the_connection_comes_back_as_often_as_the_broker_does(managed: ManagedLab) -> None:
+    box = managed.box()
+    for n in range(3):
+        console = managed.console()
+        box.note_event(f"event {n}")
+        wait_until(lambda n=n, console=console: any(m.json["what"] == f"event {n}" for m in console.on("event/")), "it")
+        console.close()
+        managed.broker.stop()
+        wait_until(lambda: not box.management.snapshot()["connected"], "its end to be noticed")
+        managed.broker.start()
+
+
 def test_events_outlive_the_program(managed: ManagedLab) -> None:
     managed.broker.stop()
     first = managed.box()
@@ -100,7 +113,7 @@ def test_a_clone_is_found_and_named_at_both(managed: ManagedLab) -> None:
 
     def has_named(box: ManagedBox, other: ManagedBox) -> bool:
         boot = other.management._boot_id[:8]
-        return any("another device" in what and boot in cause for what, cause in box.box.events)
+        return any("another device" in what and boot in cause for what, cause in box.box.told)
 
     wait_until(lambda: has_named(second, first), "the second to know the first")
     wait_until(lambda: has_named(first, second), "the first to know the second", limit_s=60)
@@ -115,7 +128,7 @@ def test_a_will_that_overtakes_the_rebirth_is_put_right(managed: ManagedLab) -> 
     impostor.say("v1/lab/sender.lab.cathlink/state", json.dumps(late).encode(), retain=True)
     again = console.wait_for("state", 3).json
     assert (again["status"], again["challenge"], again["session"]) == ("online", birth["challenge"], birth["session"])
-    assert not any("another device" in what for what, _ in box.box.events)
+    assert not any("another device" in what for what, _ in box.box.told)
 
 
 def test_garbage_on_our_own_state_topic_changes_nothing(managed: ManagedLab) -> None:
