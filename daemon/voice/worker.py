@@ -1,8 +1,8 @@
 """The voice process: microphone to packets, packets to speaker, and the call. Read from top to bottom.
 
 Threads: `intake` takes what the link delivers; `talk` takes the microphone's blocks; the speaker's own thread asks
-for what it plays; the main thread cares for the call, the devices and the reports. The picture waits for none of them,
-and none of them for the picture.
+for what it plays; `devices` opens and closes them; the main thread cares for the call and the reports. The picture
+waits for none of them, and none of them for the picture.
 """
 
 import contextlib
@@ -75,14 +75,11 @@ class VoiceWorker:
         self._supervision.listen(on_stop=lambda: None, on_voice=self._obey)
         self._stages.start("intake", self._run_intake)
         self._stages.start("talk", self._run_talk)
-        try:
-            while not self._supervision.stopping.wait(CARE_EVERY_S):
-                now_ns = time.monotonic_ns()
-                self._care_for_call(now_ns)
-                self._care_for_devices(now_ns)
-                self._report(now_ns)
-        finally:
-            self._close_devices()
+        self._stages.start("devices", self._run_devices)
+        while not self._supervision.stopping.wait(CARE_EVERY_S):
+            now_ns = time.monotonic_ns()
+            self._care_for_call(now_ns)
+            self._report(now_ns)
         self._stages.join()
 
     def _obey(self, command: VoiceCommand) -> None:
@@ -183,6 +180,14 @@ class VoiceWorker:
             self._supervision.report(VoiceReport(status))
             if peer is not None:
                 self._supervision.report(VoiceReport(peer, is_peers=True))
+
+    def _run_devices(self) -> None:
+        """A thread of its own: a sound card that takes seconds to open keeps no call and no report waiting."""
+        try:
+            while not self._supervision.stopping.wait(CARE_EVERY_S):
+                self._care_for_devices(time.monotonic_ns())
+        finally:
+            self._close_devices()
 
     def _care_for_devices(self, now_ns: int) -> None:
         """The microphone is open during a call only; the speaker also while it rings."""

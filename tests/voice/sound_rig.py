@@ -137,6 +137,8 @@ class Recorder:
         self._process.terminate()
         self._process.wait()
         self._thread.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         return self.samples
 
 
