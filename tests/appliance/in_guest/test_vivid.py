@@ -54,8 +54,12 @@ def test_times_and_numbers_are_the_drivers(webcam: Vivid, capture: MakeCapture, 
     device = capture(V4l2Wish(size=(320, 180), rate_hz=10))
     interval_ns = 1e9 / device.open().rate_hz
     first = last = device.frame()
-    for _ in range(20):
+    while last.sequence - first.sequence < 20:
+        reopened = device.reopened
         frame = device.frame()
+        if device.reopened != reopened:  # the guest was starved: frames count from 0 again
+            first = last = frame
+            continue
         assert last.capture_ns < frame.capture_ns <= time.monotonic_ns()
         assert frame.sequence > last.sequence
         last = frame
@@ -83,7 +87,7 @@ def test_who_comes_late_gets_no_old_frame(webcam: Vivid, capture: MakeCapture) -
     time.sleep(1.5)
     frame = device.frame()
     assert time.monotonic_ns() - frame.capture_ns < 1.5 * interval_ns
-    assert frame.sequence >= 13
+    assert frame.sequence >= 13 or device.reopened
 
 
 def test_close_ends_a_read_in_another_thread(hdmi: Vivid, capture: MakeCapture) -> None:

@@ -58,6 +58,8 @@ class Vivid:
 class Capture(V4l2Capture):
     """With what the tests do to it."""
 
+    reopened = 0
+
     def frame(self) -> CapturedFrame:
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
@@ -83,5 +85,6 @@ class Capture(V4l2Capture):
         except DeviceError as error:
             if "no frames" not in str(error):
                 raise
+            self.reopened += 1
             self.open()
             return None
