@@ -28,6 +28,9 @@ MACROBLOCK = 16
 BlockMask = npt.NDArray[np.bool_]
 """Macroblocks of a picture, shape (ceil(height / 16), ceil(width / 16)), C-contiguous."""
 
+FinerBlocks = npt.NDArray[np.uint8]
+"""Of each macroblock, by how many steps of the quantiser it is coded finer than the rest; shaped as a BlockMask."""
+
 CAPTURE_FRAMES_KEPT = 6
 """A captured frame's pixels stay untouched until the device has delivered this many further frames."""
 
@@ -192,11 +195,11 @@ class Encoder(Protocol):
         """Raises DeviceError when this encoder cannot be had here or does not take the settings."""
         ...
 
-    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         """The access unit of `picture`, which is as the settings say. Raises DeviceError; the encoder must then be
         opened anew.
 
-        `finer`: blocks that get more than their share of the bits, as far as this encoder can.
+        `finer`: the blocks that get more than their share of the bits, as far as this encoder can.
         """
         ...
 

@@ -10,7 +10,7 @@ picture, computed before the encoder sees it.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from daemon.picture.blocks import block_content
+from daemon.picture.blocks import content_of_halved, halve
 from daemon.picture.integrity import reference_message
 from daemon.picture.region import RegionDetector
 from hw.encoders.x264 import FASTEST_PRESET
@@ -43,11 +43,9 @@ class ImageEncoder:
         else:
             self._encoder.set_bitrate(round(bitrate_bps * settings.image_rate_hz / image_rate_hz))
         luma = luma_of(pixels)
-        if self._regions is None:
-            finer, reference = None, self._beside.submit(lambda: reference_message(block_content(luma)))
-        else:
-            content = block_content(luma)
-            finer, reference = self._regions.find(content), self._beside.submit(reference_message, content)
+        halved = halve(luma)
+        reference = self._beside.submit(lambda: reference_message(content_of_halved(halved)))
+        finer = None if self._regions is None else self._regions.find(halved)
         try:
             encoded = self._encoder.encode(pixels, force_idr=force_idr, finer=finer)
         except BaseException:

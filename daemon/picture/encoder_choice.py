@@ -16,7 +16,7 @@ from daemon.states import EncoderState
 from hw.encoders.accelerated import unfit
 from hw.encoders.watched import OPEN_LIMIT_S, WatchedEncoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, Encoder, EncoderSettings, Picture
+from hw.ports import EncodedPicture, Encoder, EncoderSettings, FinerBlocks, Picture
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class EncoderChoice:
         self._put_back()
         self._open_software()
 
-    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         if self._settings is None:
             raise DeviceError("the encoder is not open")
         is_taking_over = not self._is_serving and self._takes_over()

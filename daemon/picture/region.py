@@ -1,9 +1,11 @@
 """Which macroblocks hold devices and vessels: they get more of the bits.
 
-Spatial: the strongest thin dark line of each block (picture.blocks), in units of the noise around. Temporal: the same
-of what moves against the background, a slow mean of the images that follows their global motion. A block's neighbours
-count for it, for a wire goes on; and what was found fades over some images (hysteresis), for a wire may be seen in one
-image and not in the next. The blocks with the highest scores are the region, SHARE of the picture and no more.
+Two lists share the region. First the blocks with the strongest thin dark lines (picture.blocks) in what moves
+(picture.moving), in units of the noise around, and the blocks next to them: a wire that is plainly to be seen. Then
+those on the longest lines, be they as faint as the noise (picture.line_paths): a wire that is not. The first list alone
+goes to catheters and filled vessels where they are, which stand out more than any wire; the second alone loses the wire
+in a filled vessel. What was found fades over some images, for a wire may be seen in one image and not in the next; the
+long lines, over a second or so, for only then do they stand out from the noise.
 """
 
 from typing import Any
@@ -11,57 +13,85 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from daemon.picture.blocks import MARGIN, BlockContent, BlockMap, line_strength
+from daemon.picture.blocks import BlockMap, line_strength
 from daemon.picture.kernel import kernel
-from hw.ports import BlockMask
+from daemon.picture.line_paths import LinePaths
+from daemon.picture.moving import Background
+from daemon.picture.thin_lines import CELLS_OF_BLOCK, ThinLines
+from hw.ports import BlockMask, FinerBlocks
 
-SHARE = 0.04  # of the blocks: more would take from the rest what they give
-FADING = 0.85  # an image
-NOISE_RADIUS = 2  # blocks
+SHARE = 0.1  # of the blocks
+STRONGEST_SHARE = 0.01  # of the blocks, those next to them not counted
+STRONGEST_STEPS = 8  # of the quantiser
+LONGEST_STEPS = 3
+FADING = 0.85  # of the strongest, an image
+MEMORY = 0.05  # the weight of a new image in the mean length of a block's lines
+NOISE_RADIUS = 4  # blocks
 NEIGHBOUR_RADIUS = 1
-LEAST_ROUGHNESS = 1.5  # grey levels: below, what is "noise" is the encoder's or the console's work
-BACKGROUND_SHIFT = 2  # a new image is 1/4 of the background
-LARGEST_MOTION = 10  # pixels of the halved picture, an image; within MARGIN
+LEAST_NOISE = 8  # in the unit of the evidence, 1/32 grey level: below is the encoder's or the console's work
 
 _MAP = types.Array(types.float32, 2, "C")
-_HALVED = types.Array(types.int16, 2, "C")
-_PROFILE = types.Array(types.int64, 1, "C")
 
 
 class RegionDetector:
     """Of one source's images, in their order. Used by one thread."""
 
     def __init__(self) -> None:
-        self._background: Any = None
-        self._profiles: tuple[Any, Any] | None = None
-        self._score: BlockMap | None = None
+        self._shape: tuple[int, ...] = ()
+        self._strength: BlockMap = np.zeros((0, 0), np.float32)
+        self._length: BlockMap = np.zeros((0, 0), np.float32)
 
-    def find(self, content: BlockContent) -> BlockMask:
-        """0.7 ms for 1024x1024 pixels on the development machine. Another size than before begins anew."""
-        noise = np.maximum(_mean_around(content.roughness, NOISE_RADIUS), np.float32(LEAST_ROUGHNESS))
-        score = content.line + self._moving_lines(content.halved)
-        score /= noise
-        score += _mean_around(score, NEIGHBOUR_RADIUS)
-        if self._score is not None and self._score.shape == score.shape:
-            score = np.maximum(score, FADING * self._score)
-        self._score = score
-        count = int(SHARE * score.size)
-        mask = np.zeros(score.shape, np.bool_)
-        if count:
-            mask.flat[np.argpartition(score, -count, axis=None)[-count:]] = True
-        return mask & (score > 0)
+    def find(self, halved: Any) -> FinerBlocks:
+        """`halved` as `blocks.halve` gives it. Another size than before begins anew.
 
-    def _moving_lines(self, halved: Any) -> BlockMap:
-        profiles = np.zeros(halved.shape[0], np.int64), np.zeros(halved.shape[1], np.int64)
-        _profiles(halved, *profiles)
-        before, before_profiles = self._background, self._profiles
-        self._background, self._profiles = halved, profiles
-        if before is None or before_profiles is None or before.shape != halved.shape:
-            return np.zeros_like(line_strength(halved))
-        down, right = (_motion(*pair) for pair in zip(before_profiles, profiles, strict=True))
-        self._background, moving = halved.copy(), np.zeros_like(halved)
-        _part(before, halved, down, right, self._background, moving)
-        return line_strength(moving)
+        Takes 2 ms for 1024x1024 pixels on the development machine.
+        """
+        if halved.shape != self._shape:
+            self._begin(halved)
+        moving = self._background.moving(halved)
+        evidence = self._thin_lines.find(halved, moving)
+        noise = self._noise()
+        strength = line_strength(moving) / noise
+        strength += _mean_around(strength, NEIGHBOUR_RADIUS)
+        self._strength = np.maximum(strength, FADING * self._strength)
+        self._length += MEMORY * (self._paths.lengths(evidence, noise) - self._length)
+        strongest = _highest(self._strength, int(STRONGEST_SHARE * strength.size))
+        finer = STRONGEST_STEPS * _with_neighbours(strongest).astype(np.uint8)
+        longest = np.where(finer, 0, self._length)
+        finer[_highest(longest, int(SHARE * finer.size) - int(np.count_nonzero(finer)))] = LONGEST_STEPS
+        return finer
+
+    def _begin(self, halved: Any) -> None:
+        self._shape = halved.shape
+        self._background = Background(halved)
+        self._thin_lines = ThinLines(halved)
+        self._paths = LinePaths(self._thin_lines.evidence)
+        self._strength = np.zeros([size // CELLS_OF_BLOCK for size in self._thin_lines.evidence.shape[1:]], np.float32)
+        self._length = np.zeros_like(self._strength)
+
+    def _noise(self) -> BlockMap:
+        """What the evidence is on the average around, but no less than that is for half of the picture."""
+        means = np.empty_like(self._strength)
+        _mean_of_blocks(self._thin_lines.evidence, means)
+        noise = _mean_around(means, NOISE_RADIUS)
+        return np.maximum(noise, max(float(np.median(noise)), LEAST_NOISE))
+
+
+def _highest(values: BlockMap, count: int) -> BlockMask:
+    """The blocks with the highest values above 0, `count` of them at most."""
+    mask = np.zeros(values.shape, np.bool_)
+    if count > 0:
+        mask.flat[np.argpartition(values, -count, axis=None)[-count:]] = True
+    return mask & (values > 0)
+
+
+def _with_neighbours(blocks: BlockMask) -> BlockMask:
+    for axis in (0, 1):
+        framed = np.pad(blocks, [(int(axis == 0),) * 2, (int(axis == 1),) * 2])
+        before, after = ([slice(None)] * 2 for _ in range(2))
+        before[axis], after[axis] = slice(None, -2), slice(2, None)
+        blocks = blocks | framed[tuple(before)] | framed[tuple(after)]
+    return blocks
 
 
 def _mean_around(values: BlockMap, radius: int) -> BlockMap:
@@ -73,51 +103,39 @@ def _mean_around(values: BlockMap, radius: int) -> BlockMap:
 @kernel(_MAP, types.int64, _MAP)
 def _fill_means(values: Any, radius: int, means: Any) -> None:
     rows, columns = values.shape
+    sums = np.empty((rows, columns), np.float32)  # along the columns, then along the rows
+    for row in range(rows):
+        top, bottom = max(0, row - radius), min(rows, row + radius + 1)
+        out = sums[row]
+        out[:] = 0
+        for y in range(top, bottom):
+            one = values[y]
+            for x in range(columns):
+                out[x] += one[x]
+        for x in range(columns):
+            out[x] /= bottom - top
     for row in range(rows):
         for column in range(columns):
-            total, count = 0.0, 0
-            for y in range(max(0, row - radius), min(rows, row + radius + 1)):
-                for x in range(max(0, column - radius), min(columns, column + radius + 1)):
-                    total += values[y, x]
-                    count += 1
-            means[row, column] = total / count
+            left, right = max(0, column - radius), min(columns, column + radius + 1)
+            total = np.float32(0)
+            for x in range(left, right):
+                total += sums[row, x]
+            means[row, column] = total / (right - left)
 
 
-@kernel(_HALVED, _PROFILE, _PROFILE)
-def _profiles(halved: Any, rows: Any, columns: Any) -> None:
-    """Sums of each row and of each column."""
-    for y in range(halved.shape[0]):
-        total = 0
-        for x in range(halved.shape[1]):
-            total += halved[y, x]
-            columns[x] += halved[y, x]
-        rows[y] = total
-
-
-@kernel(_PROFILE, _PROFILE, returns=types.int64)
-def _motion(before: Any, now: Any) -> int:
-    """By how much `now` lies further on: where the slopes of the two agree best."""
-    best, least = 0, np.inf
-    for k in range(2 * LARGEST_MOTION + 1):
-        motion = (k + 1) // 2 * (1 - 2 * (k % 2))  # 0, -1, 1, -2, ...: the smaller of two equals
-        difference = 0.0
-        for i in range(MARGIN, now.shape[0] - MARGIN):
-            slope = now[i] - now[i - 1]
-            difference += abs(slope - (before[i - motion] - before[i - motion - 1]))
-        if difference < least:
-            best, least = motion, difference
-    return best
-
-
-@kernel(_HALVED, _HALVED, types.int64, types.int64, _HALVED, _HALVED)
-def _part(before: Any, now: Any, down: int, right: int, background: Any, moving: Any) -> None:
-    """Into the background as it is now and what moves before it."""
-    left, width = MARGIN - right, now.shape[1] - 2 * MARGIN
-    for y in range(MARGIN, now.shape[0] - MARGIN):
-        old = before[y - down, left : left + width]
-        new = now[y, MARGIN : MARGIN + width]
-        still = background[y, MARGIN : MARGIN + width]
-        rest = moving[y, MARGIN : MARGIN + width]
-        for x in range(width):
-            rest[x] = new[x] - old[x]
-            still[x] = old[x] + (rest[x] >> BACKGROUND_SHIFT)
+@kernel(types.Array(types.int16, 3, "C"), _MAP)
+def _mean_of_blocks(evidence: Any, means: Any) -> None:
+    sums = np.empty(evidence.shape[2], np.int32)
+    cells = evidence.shape[1] // means.shape[0]
+    for row in range(means.shape[0]):
+        sums[:] = 0
+        for direction in range(evidence.shape[0]):
+            for y in range(row * cells, (row + 1) * cells):
+                one = evidence[direction, y]
+                for x in range(sums.shape[0]):
+                    sums[x] += one[x]
+        for column in range(means.shape[1]):
+            total = 0
+            for x in range(column * cells, (column + 1) * cells):
+                total += sums[x]
+            means[row, column] = total / (cells * cells * evidence.shape[0])

@@ -20,7 +20,7 @@ from hw.encoders.pixels import FULL_RANGE
 from hw.encoders.table import Accelerator
 from hw.encoders.x264 import NEVER, RATE_BUFFER_IMAGES
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture, Picture, luma_of
+from hw.ports import EncodedPicture, EncoderSettings, FinerBlocks, GrayPicture, Picture, luma_of
 
 NEUTRAL_CHROMA = 128
 PIXEL_FORMAT = "nv12"
@@ -85,7 +85,7 @@ class AcceleratedEncoder:
         self._parameter_sets = b""
         self._next_pts = 0
 
-    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         """`finer` is left out: no driver takes it alike."""
         context = self._context
         if context is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, Picture, luma_of
+from hw.ports import EncodedPicture, EncoderSettings, FinerBlocks, Picture, luma_of
 
 STALL_S = 0.5
 SLOW_S = 0.06
@@ -65,7 +65,7 @@ class FaultyEncoder:
         self._fault = None
         self._inner.open(settings)
 
-    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         self._fault = self._next_fault() or self._fault
         match self._fault:
             case EncoderFault.RAISES:

@@ -11,11 +11,10 @@ from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 
 from hw.encoders.pixels import fill
-from hw.ports import MACROBLOCK, BlockMask, Picture
+from hw.ports import MACROBLOCK, FinerBlocks, Picture
 
-FINER_QP = 5  # steps of the quantiser, on the blocks that the caller names
 QP_RANGE = 51  # libavcodec takes an offset as a share of it
-FINER_RECTANGLES = 256  # rows of neighbouring blocks; what is beyond is coded like the rest
+FINER_RECTANGLES = 256  # rows of neighbouring blocks alike, the finest first; what is beyond is coded like the rest
 
 # AVRegionOfInterest, seven 32-bit integers: its size, top, bottom, left, right, and a quantiser offset as a fraction.
 _SLOT_FIELDS = 7
@@ -50,20 +49,24 @@ class RegionFrame:
         self._slots: SideData = frame.side_data["REGIONS_OF_INTEREST"]  # type: ignore[typeddict-item]
         assert self._slots.buffer_size == FINER_RECTANGLES * _SLOT_FIELDS * np.dtype(np.int32).itemsize
 
-    def fill(self, picture: Picture, finer: BlockMask) -> VideoFrame:
+    def fill(self, picture: Picture, finer: FinerBlocks) -> VideoFrame:
         fill(self._frame, picture)
         slots = np.zeros((FINER_RECTANGLES, _SLOT_FIELDS), np.int32)
         slots[:, _SIZE], slots[:, _DENOMINATOR] = slots.strides[0], QP_RANGE
-        rectangles = _rectangles(finer)[:FINER_RECTANGLES]
-        slots[: len(rectangles), _EDGES] = rectangles
-        slots[: len(rectangles), _NUMERATOR] = -FINER_QP
+        rectangles, steps = _rectangles(finer)
+        count = min(len(rectangles), FINER_RECTANGLES)
+        slots[:count, _EDGES], slots[:count, _NUMERATOR] = rectangles[:count], -steps[:count]
         ctypes.memmove(self._slots.buffer_ptr, slots.ctypes.data, slots.nbytes)
         return self._frame
 
 
-def _rectangles(blocks: BlockMask) -> npt.NDArray[np.int64]:
-    """Top, bottom, left, right in pixels of each row of neighbouring blocks; shape (rectangles, 4)."""
-    framed = np.pad(blocks, ((0, 0), (1, 1)))
-    rows, edges = np.nonzero(framed[:, 1:] != framed[:, :-1])
-    top, left, right = rows[::2], edges[::2], edges[1::2]
-    return np.stack([top, top + 1, left, right], axis=1) * MACROBLOCK
+def _rectangles(finer: FinerBlocks) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Each row of neighbouring blocks alike, the finest first: top, bottom, left, right in pixels, and its steps."""
+    framed = np.pad(finer.astype(np.int64), ((0, 0), (1, 1)))
+    changes = framed[:, 1:] != framed[:, :-1]
+    rows, left = np.nonzero(changes & (framed[:, 1:] > 0))
+    _, right = np.nonzero(changes & (framed[:, :-1] > 0))
+    steps = framed[rows, left + 1]
+    order = np.argsort(-steps, kind="stable")
+    rows, left, right, steps = rows[order], left[order], right[order], steps[order]
+    return np.stack([rows, rows + 1, left, right], axis=1) * MACROBLOCK, steps

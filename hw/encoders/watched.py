@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from hw.encoders.access_unit import read_access_unit
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, Encoder, EncoderSettings, Picture
+from hw.ports import EncodedPicture, Encoder, EncoderSettings, FinerBlocks, Picture
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class WatchedEncoder:
     def open(self, settings: EncoderSettings) -> None:
         self._wait(self.open_beside(settings), OPEN_LIMIT_S, "does not open")
 
-    def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         started = time.monotonic()
         encoded = self._wait(
             self._ask(lambda: self._inner.encode(picture, force_idr=force_idr, finer=finer)),

@@ -6,13 +6,13 @@ import pytest
 from daemon.picture.decode import Decoder
 from hw.encoders.regions import FINER_RECTANGLES
 from hw.encoders.x264 import X264Encoder
-from hw.ports import MACROBLOCK, BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import MACROBLOCK, EncodedPicture, EncoderSettings, FinerBlocks, GrayPicture
 
 WIDTH, HEIGHT = 520, 392  # no multiple of a macroblock
 RATE_HZ = 15.0
 BITRATE_BPS = 900_000
-LEFT_HALF = np.zeros((-(-HEIGHT // MACROBLOCK), -(-WIDTH // MACROBLOCK)), np.bool_)
-LEFT_HALF[:, :16] = True
+LEFT_HALF = np.zeros((-(-HEIGHT // MACROBLOCK), -(-WIDTH // MACROBLOCK)), np.uint8)
+LEFT_HALF[:, :16] = 5
 
 
 def noise(count: int) -> list[GrayPicture]:
@@ -26,7 +26,7 @@ def opened(preset: str = "superfast", *, lossless: bool = False) -> X264Encoder:
     return encoder
 
 
-def encode(encoder: X264Encoder, pictures: list[GrayPicture], finer: BlockMask | None = None) -> list[EncodedPicture]:
+def encode(encoder: X264Encoder, pictures: list[GrayPicture], finer: FinerBlocks | None = None) -> list[EncodedPicture]:
     return [encoder.encode(picture, force_idr=False, finer=finer) for picture in pictures]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from daemon.picture.encode import REOPEN_AFTER_NS, ImageEncoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture
+from hw.ports import EncodedPicture, EncoderSettings, FinerBlocks, GrayPicture
 
 RATE_HZ = 15.0
 INTERVAL_NS = int(1e9 / RATE_HZ)
@@ -25,7 +25,7 @@ class ScriptedEncoder:
         self.opened.append(settings)
         self._is_first = True
 
-    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+    def encode(self, picture: GrayPicture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
         if self.fails:
             self.fails = False
             raise DeviceError("the encoder failed")

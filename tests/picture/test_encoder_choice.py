@@ -14,7 +14,7 @@ from hw.encoders.fake import EncoderFault, FaultyEncoder
 from hw.encoders.watched import SLOW_IMAGES, WatchedEncoder
 from hw.encoders.x264 import X264Encoder
 from hw.errors import DeviceError
-from hw.ports import BlockMask, EncodedPicture, EncoderSettings, GrayPicture, Picture
+from hw.ports import EncodedPicture, EncoderSettings, FinerBlocks, GrayPicture, Picture
 from tests.picture.test_quarantine import RETRY_NS, Memory
 
 SETTINGS = EncoderSettings(320, 240, 30.0, 2_000_000, "superfast")
@@ -125,7 +125,7 @@ def test_a_driver_that_still_hangs_is_not_asked_again() -> None:
     hanging = threading.Event()
 
     class Hanging(FaultyEncoder):
-        def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+        def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
             hanging.wait(DEADLINE_S)
             return super().encode(picture, force_idr=force_idr, finer=finer)
 
@@ -233,7 +233,7 @@ def test_the_record_says_when_it_is_in_use(box: Box) -> None:
 
 def test_an_idr_that_does_not_come_is_a_failure() -> None:
     class Deaf(X264Encoder):
-        def encode(self, picture: Picture, *, force_idr: bool, finer: BlockMask | None = None) -> EncodedPicture:
+        def encode(self, picture: Picture, *, force_idr: bool, finer: FinerBlocks | None = None) -> EncodedPicture:
             return super().encode(picture, force_idr=False, finer=finer)
 
     encoder = WatchedEncoder("deaf", Deaf(), encode_limit_s=IN_TIME_S)

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from daemon.picture.blocks import block_content
+from daemon.picture.blocks import halve
 from daemon.picture.region import SHARE, RegionDetector
 from hw.ports import MACROBLOCK, BlockMask
 from tests.bench.pictures import phantom
@@ -77,9 +77,9 @@ def recall(truth: dict[str, Any]) -> float:
     """Mean share of the wire's blocks that are in the region."""
     detector, shares = RegionDetector(), []
     for number, picture in enumerate(truth["noisy"]):
-        found = detector.find(block_content(picture))
+        found = detector.find(halve(picture))
         if number >= SETTLED:
-            shares.append(float(found[_blocks(truth["wires"][number], found.shape)].mean()))
+            shares.append(float((found > 0)[_blocks(truth["wires"][number], found.shape)].mean()))
     return float(np.mean(shares))
 
 
