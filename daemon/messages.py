@@ -123,7 +123,6 @@ class PathReport(msgspec.Struct, frozen=True, tag="path"):
     """The link to the voice process, at least every 50 ms."""
 
     last_authenticated_ns: int | None
-    narrow: bool = False  # so narrow that voice must do with as little as it can
 
 
 class VoiceWish(StrEnum):
