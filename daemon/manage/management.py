@@ -49,7 +49,7 @@ from provisioning.identity import Identity
 logger = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 5.0
-HEALTH_PAUSE_S = 0.5  # between two at least
+HEALTH_PAUSE_S = 1.5  # between two at least, however much happens
 CARE_EVERY_S = 1.0
 FAREWELL_LIMIT_S = 0.3
 STOP_LIMIT_S = 0.5

@@ -104,7 +104,7 @@ def test_a_picture_that_goes_and_comes_back_is_told_within_two_seconds(lab: Mana
     card = page.locator(".devices a")
     playwright.expect(card).to_contain_text("LIVE", timeout=15_000)
     for state in (PictureState.LINK_STALLED, PictureState.LIVE):
-        threading.Event().wait(1.0)  # not in the half second after the one before
+        threading.Event().wait(1.0)  # not in step with the healths
         began = time.monotonic()
         _change(box, state)
         playwright.expect(card).to_contain_text(state.words, timeout=TOLD_LIMIT_MS)
