@@ -7,9 +7,8 @@ threads add no frame of delay, frame threads would), and a rate buffer of one im
 not, takes longer on its way than the others. (`force-cfr=0` would add a whole image of delay.)
 There is no periodic IDR: a receiver that needs one asks, and gets the next image as IDR.
 
-What keeps a guidewire of one or two pixels: a finer quantiser on the blocks that the caller names, dead zones that are
-narrower than usual, no adaptive quantisation, little deblocking, and motion to a quarter of a pixel. Measured by
-`make bench-pictures`, table "rate to keep the wire".
+What keeps a guidewire of one or two pixels: a finer quantiser on the blocks that the caller names, no dead zones, no
+adaptive quantisation, and little deblocking. Measured by `make bench-pictures`, tables "wire" and "clip".
 """
 
 from fractions import Fraction
@@ -28,11 +27,11 @@ SLICE_THREADS = 2
 RATE_BUFFER_IMAGES = 1.0
 NEVER = 1 << 30  # images between IDRs that nobody asked for
 
-# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a faint wire is a small coefficient, but so is noise,
-# and what is spent on noise the finer blocks do not get.
+# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a faint wire is a small coefficient, and so is all that
+# a held image still lacks when it is encoded again. (Wider ones spare bits of noise, which helps a little where there
+# are many quanta, and costs half the saving on a real clip.)
 # A change of scene is no reason for an IDR: nobody asked for it, and it would be the largest access unit.
-WIRE_PARAMS = "scenecut=0:deadzone-inter=16:deadzone-intra=9:subme=2"
-FASTEST_PARAMS = "scenecut=0:deadzone-inter=0:deadzone-intra=0"
+WIRE_PARAMS = "scenecut=0:deadzone-inter=0:deadzone-intra=0"
 # The finer blocks ride on adaptive quantisation, which is therefore on, at no strength. The fastest preset has neither
 # it nor deblocking, and stays as fast as it is.
 REGION_PARAMS = "deblock=-2,-2:aq-mode=1:aq-strength=0.01"
@@ -65,7 +64,7 @@ class X264Encoder:
         }
         is_fastest = settings.preset == FASTEST_PRESET
         if not settings.lossless:
-            context.options["x264-params"] = FASTEST_PARAMS if is_fastest else f"{WIRE_PARAMS}:{REGION_PARAMS}"
+            context.options["x264-params"] = WIRE_PARAMS if is_fastest else f"{WIRE_PARAMS}:{REGION_PARAMS}"
         if settings.lossless:
             context.options["qp"] = "0"
         elif settings.crf is not None:
