@@ -27,9 +27,9 @@ SLICE_THREADS = 2
 RATE_BUFFER_IMAGES = 1.0
 NEVER = 1 << 30  # images between IDRs that nobody asked for
 
-# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a faint wire is a small coefficient, and so is all that
-# a held image still lacks when it is encoded again. (Wider ones spare bits of noise, which helps a little where there
-# are many quanta, and costs half the saving on a real clip.)
+# Dead zones in 1/64 of a quantiser step (x264's own: 21 and 11): a faint wire is a small coefficient, and so is all
+# that a held image still lacks when it is encoded again. (Wider ones spare bits of noise, which helps a little where
+# there are many quanta, and costs much of the saving on a real clip.)
 # A change of scene is no reason for an IDR: nobody asked for it, and it would be the largest access unit.
 WIRE_PARAMS = "scenecut=0:deadzone-inter=0:deadzone-intra=0"
 # The finer blocks ride on adaptive quantisation, which is therefore on, at no strength. The fastest preset has neither
