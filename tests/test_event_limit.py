@@ -1,6 +1,7 @@
 """A chattering device's events: a burst, then one a second, and none goes uncounted."""
 
-from daemon.event_limit import BURST, REFILL_NS, EventLimit
+from daemon.event_limit import BURST, EventLimit
+from daemon.token_bucket import REFILL_NS
 
 
 def test_a_burst_is_told_then_one_a_second_and_the_rest_is_counted() -> None:
@@ -11,7 +12,7 @@ def test_a_burst_is_told_then_one_a_second_and_the_rest_is_counted() -> None:
     assert 9 <= len(later) <= 10
     assert all(words.endswith(" like it were not told)") for words in later)
     counted = sum(int(words.strip(" (").split()[0]) for words in later)
-    assert BURST + len(later) + counted + limit._untold == 1000
+    assert BURST + len(later) + counted + limit._bucket.untaken == 1000
 
 
 def test_events_that_come_now_and_then_are_all_told() -> None:

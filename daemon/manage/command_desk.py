@@ -16,7 +16,6 @@ from daemon.manage.gate import Admitted, CommandGate, Knock, Refused, time_objec
 from daemon.manage.now import Now
 from daemon.manage.operators import Operator, Operators, signer_of, to_base64url
 from daemon.manage.orders import RULES, TAKES_A_WHILE, Orders
-from daemon.manage.quota import Quota
 from daemon.manage.schema import (
     LONGEST_CORRELATION_BYTES,
     Acknowledgement,
@@ -33,9 +32,11 @@ from daemon.manage.schema import (
 from daemon.manage.session import Session
 from daemon.manage.settings_desk import SettingsDesk
 from daemon.manage.topics import Topics
+from daemon.token_bucket import TokenBucket
 
 logger = logging.getLogger(__name__)
 
+REFUSALS_NOTED_AT_ONCE = 50  # in the audit log; strangers that knock must not push out what matters
 WAITING_LIMIT = 4  # commands that take a while
 Say = Callable[[str, bytes, bytes], Awaitable[None]]
 
@@ -75,7 +76,7 @@ class CommandDesk:
         self._on_disk = on_disk
         self._note_event = note_event
         self._report = report
-        self._quota = Quota()
+        self._refusals = TokenBucket(REFUSALS_NOTED_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted: Desired | None = None
 
@@ -129,9 +130,14 @@ class CommandDesk:
 
     async def _note_refusal(self, name: str, reason: str, command: Command | None, operator: Operator | None) -> None:
         self._note_event(f"command {name[:32]} refused", reason)
-        if self._quota.take(self._now().mono_ns):
-            detail = {"outcome": Outcome.REFUSED, "reason": reason, "topic": name[:64], "unnoted": self._quota.untaken}
-            self._quota.untaken = 0
+        if self._refusals.take(self._now().mono_ns):
+            detail = {
+                "outcome": Outcome.REFUSED,
+                "reason": reason,
+                "topic": name[:64],
+                "unnoted": self._refusals.untaken,
+            }
+            self._refusals.untaken = 0
             await self._note("command", command, operator, detail)
 
     async def _note(
@@ -202,7 +208,7 @@ class CommandDesk:
 
     async def _refuse_desired(self, reason: str, desired: Desired | None, operator: Operator | None) -> None:
         self._note_event("settings refused", reason)
-        if self._quota.take(self._now().mono_ns):
+        if self._refusals.take(self._now().mono_ns):
             await self._note("desired", desired, operator, {"outcome": Outcome.REFUSED, "reason": reason})
         if desired is not None:
             self._settings.problem = reason

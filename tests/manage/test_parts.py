@@ -5,13 +5,14 @@ from daemon.manage.case import AFTER_LAST_LIVE_NS, CaseWatch
 from daemon.manage.clone import judge_own_state
 from daemon.manage.event_kinds import kind_of
 from daemon.manage.now import installed_at, read_now
-from daemon.manage.quota import BURST, Quota
 from daemon.manage.schema import ClockState, State
 from daemon.manage.settings import SETTLED_NS, TRIAL_LIMIT_NS, Trial
 from daemon.states import PictureState
+from daemon.token_bucket import TokenBucket
 from tests.manage.asyncapi import document
 
 S = 1_000_000_000
+BURST = 50
 
 
 def test_backoff_doubles_to_its_limit_and_begins_anew() -> None:
@@ -63,7 +64,7 @@ def test_our_own_words_are_no_clone_and_a_late_will_is_put_right() -> None:
 
 
 def test_a_flood_takes_a_burst_then_one_a_second() -> None:
-    quota = Quota()
+    quota = TokenBucket(BURST)
     assert sum(quota.take(0) for _ in range(10 * BURST)) == BURST
     assert quota.untaken == 9 * BURST
     assert sum(quota.take(10 * S) for _ in range(BURST)) == 10
