@@ -6,7 +6,7 @@ signed acknowledgements tell. The bytes that count are those of the line without
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,22 +127,3 @@ def _cut_torn_end(path: Path) -> int:
     if whole < len(content):
         os.truncate(path, whole)
     return len(content) - whole
-
-
-def verify(lines: Iterable[bytes]) -> AuditHead:
-    """The head of an unbroken chain of lines, without their line feeds, whose first may follow removed ones.
-
-    Raises ManageError that names the first line that does not fit.
-    """
-    head: AuditHead | None = None
-    for number, line in enumerate(lines, 1):
-        try:
-            record = msgspec.json.decode(line, type=AuditRecord)
-        except msgspec.DecodeError as error:
-            raise ManageError(f"line {number}: not a record ({error})") from error
-        if head is not None and (record.n != head.n + 1 or record.previous != head.hash):
-            raise ManageError(f"line {number} (n {record.n}): does not follow the line before it")
-        if head is None and record.n == 1 and record.previous != FIRST_PREVIOUS:
-            raise ManageError(f"line {number}: the first record names one before it")
-        head = AuditHead(n=record.n, hash=hashlib.sha256(line).hexdigest())
-    return head or AuditHead(n=0, hash=FIRST_PREVIOUS)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import ManageError
-from daemon.manage.audit import FILES_KEPT, Audit, audit_files, verify
+from console.audit import verify
+from console.errors import ConsoleError
+from daemon.manage.audit import FILES_KEPT, Audit, audit_files
 from daemon.manage.now import Now
-from daemon.manage.schema import ClockState
+from daemon.manage.schema import AuditHead, ClockState
 
 NOW = Now(1, datetime(2026, 11, 24, tzinfo=UTC), ClockState.SYNCHRONISED)
 
@@ -17,12 +18,22 @@ def lines(folder: Path) -> list[bytes]:
     return [line for path in audit_files(folder) for line in path.read_bytes().splitlines()]
 
 
+def verified(folder: Path, log: list[bytes] | None = None) -> AuditHead:
+    """As the console verifies it: the files of `folder`, or `log` in one."""
+    files = audit_files(folder)
+    if log is not None:
+        files = [folder / "log"]
+        files[0].write_bytes(b"".join(line + b"\n" for line in log))
+    head = verify(files, None)
+    return AuditHead(n=head.n, hash=head.hash)
+
+
 def test_a_chain_goes_on_over_rotation_and_restarts(tmp_path: Path) -> None:
     for start in range(5):
         audit = Audit(tmp_path, "boot", file_limit_bytes=1_000)
         for n in range(7):
             audit.append("command", {"start": start, "n": n}, NOW)
-    assert verify(lines(tmp_path)) == audit.head
+    assert verified(tmp_path) == audit.head
     assert audit.head.n == 35
     assert len(audit_files(tmp_path)) > 2
 
@@ -32,7 +43,7 @@ def test_old_files_go_and_the_chain_begins_later(tmp_path: Path) -> None:
     for n in range(60):
         audit.append("command", {"n": n}, NOW)
     assert len(audit_files(tmp_path)) <= FILES_KEPT + 1
-    assert verify(lines(tmp_path)) == audit.head
+    assert verified(tmp_path) == audit.head
     assert b'"n":1,' not in lines(tmp_path)[0]
 
 
@@ -47,11 +58,11 @@ def test_no_line_is_changed_removed_or_moved_unseen(tmp_path: Path) -> None:
             [*good[: place + 1], *good[place + 2 :]] if place < 4 else [*good[:4], good[5]],
             [*good[:place], good[place + 1], good[place], *good[place + 2 :]],
         ):
-            with pytest.raises(ManageError, match="does not follow"):
-                verify(forged)
-    assert verify(good[:-1]) != audit.head
-    with pytest.raises(ManageError, match="not a record"):
-        verify([*good, b"{"])
+            with pytest.raises(ConsoleError, match="does not follow"):
+                verified(tmp_path, forged)
+    assert verified(tmp_path, good[:-1]) != audit.head
+    with pytest.raises(ConsoleError, match="not a line of an audit log"):
+        verified(tmp_path, [*good, b"{"])
 
 
 def test_a_line_that_a_power_cut_tore_is_cut_off_and_said(tmp_path: Path) -> None:
@@ -61,5 +72,5 @@ def test_a_line_that_a_power_cut_tore_is_cut_off_and_said(tmp_path: Path) -> Non
         file.write(b'{"n":2,"prev')
     audit = Audit(tmp_path, "boot")
     audit.append("command", {"n": 2}, NOW)
-    assert verify(lines(tmp_path)) == audit.head
+    assert verified(tmp_path) == audit.head
     assert b"torn" in lines(tmp_path)[1]
