@@ -82,7 +82,6 @@ class Fleet:
         self.devices: dict[str, Device] = {}
         self.version = 0
         self.not_understood = 0
-        self.last_problem = ""
         self._by_change: OrderedDict[str, Device] = OrderedDict()  # the glance that changed last stands last
         self._by_health: OrderedDict[str, Device] = OrderedDict()  # whose health is oldest stands first
 
@@ -97,9 +96,8 @@ class Fleet:
         detail = "/".join(parts[4:])
         try:
             said = self._take(device, parts[3], detail, payload, now_ns)
-        except MessageError as error:
+        except MessageError:
             self.not_understood += 1
-            self.last_problem = f"{topic}: {error}"
             return None
         if said is not None:
             device.revision += 1

@@ -5,6 +5,7 @@ consoles may write the same to one database. Rows wait in a bounded queue for a 
 slow disk loses history (counted), never a message of the fleet.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from console.errors import ConsoleError
+
+logger = logging.getLogger(__name__)
 
 QUEUE_ROWS = 100_000
 BATCH_ROWS = 5_000
@@ -82,7 +85,6 @@ class History:
         self._writer = threading.Thread(target=self._write, name="history", daemon=True)
         self.dropped = 0
         self.written = 0
-        self.last_problem = ""
 
     def open(self) -> None:
         """Raises ConsoleError when the database cannot be used."""
@@ -122,7 +124,7 @@ class History:
                 self.written += len(batch)
             except sql.exc.SQLAlchemyError as error:
                 self.dropped += len(batch)
-                self.last_problem = _one_line(error)
+                logger.warning("history: %d rows lost: %s", len(batch), _one_line(error))
             if is_last:
                 return
 

@@ -53,7 +53,7 @@ class Console:
             raise UsageError(f"broker.authority: cannot be read ({error.strerror})") from error
         self.answers: deque[Answer] = deque(maxlen=ANSWERS_KEPT)
         self.received = 0
-        self._answers_count = 0
+        self.answers_count = 0  # ever: the serial number of the last
         self._minutes = Minutes()
         self._cases = CaseLog()
         self._news = asyncio.Event()
@@ -119,14 +119,10 @@ class Console:
         except ConsoleError as error:
             logger.warning("%s: answer not understood: %s", device.key, error)
             return
-        self._answers_count += 1
-        self.answers.append(Answer(self._answers_count, device.key, answer, problem))
+        self.answers_count += 1
+        self.answers.append(Answer(self.answers_count, device.key, answer, problem))
         row = _command_row(device.key, answer.nonce, answer.outcome, answer.command, "", now_s)
         self.history.put(COMMANDS, {**row, "reason": problem or answer.reason, "is_authentic": not problem})
-
-    @property
-    def answers_count(self) -> int:
-        return self._answers_count
 
     # --- commands out ---
 

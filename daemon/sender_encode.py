@@ -94,7 +94,6 @@ class EncodeStage:
                 self._stopping.wait(AGAIN_AFTER_S)
                 continue
             self._hand_to_link(image, encoded)
-
         self._encoder.close()
 
     def run_check(self) -> None:

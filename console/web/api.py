@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from console.errors import ConsoleError
 from console.fleet import Device
+from console.history import History
 from console.service import Console
 
 ROWS_LIMIT = 200
@@ -27,11 +28,6 @@ def _json(value: Any, status: int = 200) -> Response:
 def device_of(request: Request) -> Device | None:
     console: Console = request.app.state.console
     return console.fleet.devices.get(f"{request.path_params['site']}/{request.path_params['device']}")
-
-
-async def in_thread(request: Request, reader: str, *arguments: Any) -> list[Any]:
-    """One of the history's readers, which wait for a disk."""
-    return await asyncio.to_thread(getattr(request.app.state.console.history, reader), *arguments)
 
 
 async def _fleet(request: Request) -> Response:
@@ -68,12 +64,13 @@ async def _history(request: Request) -> Response:
     except ValueError:
         return _json({"problem": "hours: a number"}, 400)
     since_s = int(time.time()) - hours * 3600
+    history: History = request.app.state.console.history
     return _json(
         {
             "since_s": since_s,
-            "minutes": await in_thread(request, "minutes", device.key, since_s),
-            "cases": await in_thread(request, "cases", device.key, ROWS_LIMIT),
-            "commands": await in_thread(request, "commands", device.key, ROWS_LIMIT),
+            "minutes": await asyncio.to_thread(history.minutes, device.key, since_s),
+            "cases": await asyncio.to_thread(history.cases, device.key, ROWS_LIMIT),
+            "commands": await asyncio.to_thread(history.commands, device.key, ROWS_LIMIT),
         }
     )
 

@@ -1,5 +1,6 @@
 """The console's pages: what is where, who may see it, and what a browser is told about its own safety."""
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -29,6 +30,7 @@ LANGUAGE_COOKIE = "cathlink_language"
 SESSION_LIFE_S = 12 * 3600
 YEAR_S = 365 * 86_400
 LONGEST_FORM_BYTES = 4096
+ROWS_SHOWN = 500
 OPEN_PATHS = ("/sign-in", "/static/", "/alive", "/metrics", "/language/")
 SAFETY_HEADERS = {
     "Content-Security-Policy": (
@@ -179,12 +181,12 @@ async def _device_page(request: Request) -> Response:
 
 
 async def _events_page(request: Request) -> Response:
-    rows = await api.in_thread(request, "events", None, 500)
+    rows = await asyncio.to_thread(request.app.state.console.history.events, None, ROWS_SHOWN)
     return _render(request, "events.html", "events", rows=rows)
 
 
 async def _audit_page(request: Request) -> Response:
-    rows = await api.in_thread(request, "commands", None, 500)
+    rows = await asyncio.to_thread(request.app.state.console.history.commands, None, ROWS_SHOWN)
     return _render(request, "audit.html", "audit", rows=rows)
 
 

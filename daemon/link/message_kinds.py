@@ -15,7 +15,6 @@ class MessageKind(IntEnum):
 
     POINTER = 1  # where the finger is now
     BOARD = 2  # strokes, freezing, and what keeps two boards equal
-    CALL = 3  # ring, accept, end, mute
     SOURCE = 4  # the expert's wish for another source, and the operator's answer
 
 
@@ -23,8 +22,7 @@ class Reader(IntEnum):
     """The process that a kind is for, at either end."""
 
     VIDEO = 1
-    VOICE = 2
-    SUPERVISOR = 3
+    SUPERVISOR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,6 @@ class KindRules:
 RULES: Final = {
     MessageKind.POINTER: KindRules(Reader.VIDEO, 300_000_000, only_newest=True),
     MessageKind.BOARD: KindRules(Reader.VIDEO, 5_000_000_000),
-    MessageKind.CALL: KindRules(Reader.VOICE, 5_000_000_000),
     MessageKind.SOURCE: KindRules(Reader.SUPERVISOR, 5_000_000_000),
 }
 

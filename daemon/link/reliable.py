@@ -1,4 +1,4 @@
-"""Reliable small messages: strokes, call states, wishes. They ride in DTLS records beside the media.
+"""Reliable small messages: strokes and wishes. They ride in DTLS records beside the media.
 
 Rules.
 - Each message is delivered at once when it comes, at most once, in whatever order the network has it: a lost message

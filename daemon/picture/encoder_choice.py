@@ -20,8 +20,6 @@ from hw.ports import EncodedPicture, Encoder, EncoderSettings, FinerBlocks, Pict
 
 logger = logging.getLogger(__name__)
 
-NO_ACCELERATOR = "no hardware encoder is in use here"
-
 
 class EncoderChoice:
     """An `Encoder` of which `encode` fails only when libx264 does. Used by one thread, but for `offer` and `doubt`.

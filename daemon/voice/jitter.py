@@ -56,10 +56,6 @@ class JitterBuffer:
         self.skipped = 0
         self.restarts = 0
 
-    @property
-    def is_started(self) -> bool:
-        return self._due is not None
-
     def put(self, media_time: int, packet: bytes, samples: int, now_ns: int) -> None:
         """A packet came, itself or as a copy; only the first of these counts."""
         if self._due is not None and abs(media_time - self._due) > RESTART_SAMPLES:

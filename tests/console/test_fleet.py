@@ -96,7 +96,7 @@ def test_events_of_an_unknown_device_make_none() -> None:
     assert not fleet.devices
 
 
-def test_devices_are_bounded(monkeypatch: object) -> None:
+def test_devices_are_bounded() -> None:
     fleet = Fleet()
     fleet.devices = {f"x/{number}": Device("x", f"{number}") for number in range(DEVICES_LIMIT)}
     assert fleet.take(f"{ROOT}/state", state(), 0) is None

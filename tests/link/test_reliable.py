@@ -233,7 +233,7 @@ def test_any_record_is_taken_or_is_malformed(record: bytes) -> None:
 def test_a_damaged_record_is_taken_or_is_malformed(data: st.DataObject) -> None:
     sender, receiver = ReliableMessages(epoch=1), ReliableMessages(epoch=2)
     sender.send(MessageKind.BOARD, b"stroke", 0)
-    sender.send(MessageKind.CALL, b"ring", 0)
+    sender.send(MessageKind.SOURCE, b"ring", 0)
     (record,) = sender.records_to_send(0, RTT_NS)
     damaged = bytearray(record[: data.draw(st.integers(0, len(record)))])
     for _ in range(data.draw(st.integers(0, 3))):

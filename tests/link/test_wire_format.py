@@ -96,7 +96,7 @@ def small_messages_example() -> bytes:
         (record,) = peer.records_to_send(0, 20 * MS)
         if number != 1:
             end.receive(record)
-    end.send(MessageKind.CALL, b"ring", 0)
+    end.send(MessageKind.SOURCE, b"\x01\x02", 0)
     (record,) = end.records_to_send(0, 20 * MS)
     return record
 
