@@ -18,11 +18,10 @@ import numpy.typing as npt
 
 from hw.errors import DeviceError
 from hw.overlay import NOTHING_OVER, Input, Overlay
-from hw.pipe import enlarge_pipe, unread_bytes
+from hw.pipe import enlarge_pipe, has_room_for
 from hw.ports import Banner, Picture, PixelFormat, luma_of
 
 STANDARD_OUTPUT = "-"
-PARTLY_FILLED_BYTES = 16 << 10  # of pages in the pipe that end with a picture
 WRITE_PATIENCE_S = 0.02  # how long `show` waits for a reader to take the rest of a picture that does not fit the pipe
 
 
@@ -38,7 +37,6 @@ class RawDisplay:
             self._pixels_of = bgrx_of
         self._fd = -1
         self._is_pipe = False
-        self._pipe_bytes = 0
         self._was_blocking = True
         self._unwritten = b""  # the rest of a picture that the pipe cut
         self.dropped_pictures = 0
@@ -57,7 +55,8 @@ class RawDisplay:
         if os.isatty(self._fd):
             self.close()
             raise DeviceError("raw pictures would go to a terminal", "send the output to a program or a file")
-        self._pipe_bytes = enlarge_pipe(self._fd) if self._is_pipe else 0
+        if self._is_pipe:
+            enlarge_pipe(self._fd)
 
     def _open_path(self) -> int:
         if self._path == STANDARD_OUTPUT:
@@ -79,22 +78,12 @@ class RawDisplay:
             if picture is None or not is_new:
                 return
             pixels = self._pixels_of(picture)
-            if self._unwritten or not self._has_room_for(pixels.nbytes):
+            if self._unwritten or (self._is_pipe and not has_room_for(self._fd, pixels.nbytes)):
                 self.dropped_pictures += 1
                 return
             self._write(pixels.data.cast("B"))
         except OSError as error:
             raise self._mapped(error) from error
-
-    def _has_room_for(self, picture_bytes: int) -> bool:
-        """For the whole picture, if the pipe can hold one. The reader is at most one picture behind in any case."""
-        if not self._is_pipe:
-            return True
-        waiting_bytes = unread_bytes(self._fd)
-        if waiting_bytes == 0 or picture_bytes > self._pipe_bytes:
-            return waiting_bytes <= picture_bytes
-        room_bytes = self._pipe_bytes - waiting_bytes - PARTLY_FILLED_BYTES
-        return waiting_bytes <= picture_bytes <= room_bytes
 
     def _write(self, rest: memoryview) -> None:
         """Write `rest`; keep what the reader does not take in time, so that pictures stay whole."""

@@ -1,10 +1,7 @@
 """The two ends of the corridor's pictures: what a source shows, and what comes out at the screen."""
 
-import fcntl
 import os
 import select
-import struct
-import termios
 import threading
 import time
 from collections import deque
@@ -13,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.pipe import has_room_for
 from hw.ports import GrayPicture
 
 PICTURES_KEPT = 64
@@ -80,7 +78,7 @@ class PictureSource:
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             if self._rest:
                 self._rest = self._rest[os.write(self._fd, self._rest) :]
-            if self._rest or self._unread_bytes() > len(frame):
+            if self._rest or not has_room_for(self._fd, len(frame)):
                 return False
             self._rest = frame[os.write(self._fd, frame) :]
         except BlockingIOError:
@@ -89,9 +87,6 @@ class PictureSource:
             self._close_pipe()
             return False
         return True
-
-    def _unread_bytes(self) -> int:
-        return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))[0])
 
     def _close_pipe(self) -> None:
         self._rest = b""
